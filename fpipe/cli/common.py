@@ -1,0 +1,72 @@
+"""What the commands share: options with one meaning everywhere, JSON on stdout, notices and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """``--json``: one JSON document on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def jobs_option(function: F) -> F:
+    """``--jobs``: worker processes; the result never depends on it."""
+    return click.option(
+        "--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Worker processes; same result."
+    )(function)
+
+
+def ppi_option(function: F) -> F:
+    """``--ppi``: the resolution, where the file does not say it or says it wrongly."""
+    return click.option(
+        "--ppi", type=click.FloatRange(50, 10000), default=None, help="Resolution in pixels an inch; overrides the file's."
+    )(function)
+
+
+def preset_option(default: str | None) -> Callable[[F], F]:
+    """``--preset``: the named set of methods and parameters."""
+    return click.option(
+        "--preset",
+        default=default,
+        show_default=default is not None,
+        help="Methods and parameters: plain, latent, or a TOML file.",
+    )
+
+
+def print_json(document: Any) -> None:
+    """One document, UTF-8, keys in the order given."""
+    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def print_json_line(document: Any) -> None:
+    """One line of a JSON-lines stream."""
+    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def notice(text: str) -> None:
+    """A line for the person on stderr."""
+    click.echo(f"fpipe: notice: {' '.join(text.split())}", err=True)
+
+
+@contextmanager
+def progress(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal, nothing otherwise; yields ``advance(n)``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda n: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda n: bar.advance(task, n)

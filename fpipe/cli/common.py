@@ -27,7 +27,7 @@ def jobs_option(function: F) -> F:
 def ppi_option(function: F) -> F:
     """``--ppi``: the resolution, where the file does not say it or says it wrongly."""
     return click.option(
-        "--ppi", type=click.FloatRange(50, 10000), default=None, help="Resolution in pixels an inch; overrides the file's."
+        "--ppi", type=click.FloatRange(50, 10000), help="Resolution in pixels an inch; overrides the file's."
     )(function)
 
 

@@ -1,4 +1,4 @@
-"""The ``fpipe`` command: a lazy group, so that ``fpipe --help`` imports click and nothing heavy, and the one error handler."""
+"""The ``fpipe`` command: a lazy group, so that ``fpipe --help`` imports nothing heavy, and the one error handler."""
 
 from __future__ import annotations
 

@@ -1,0 +1,159 @@
+"""``fpipe search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fpipe.cli.common import json_option, notice, ppi_option, preset_option, print_json, progress
+
+if TYPE_CHECKING:
+    from fpipe.service.search import Search, Searcher
+
+EXAMPLE = """\b
+Example:
+  fpipe search G latent.png --ppi 1000 --report out
+  fpipe search G marks/*.png --json > lists.json
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("gallery", type=click.Path(path_type=Path))
+@click.argument("latents", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LATENT...")
+@ppi_option
+@preset_option("latent")
+@click.option("--list", "listed", type=click.IntRange(1), default=20, show_default=True, help="Candidates listed.")
+@click.option(
+    "--candidates",
+    "compared",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Prints that the index passes on to the exact match.",
+)
+@click.option("--exhaustive", is_flag=True, help="Compare with every print of the gallery; slower, misses nothing.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=None,
+    help="Write one self-contained HTML report a latent into this folder.",
+)
+@click.option("--report-top", type=click.IntRange(1), default=5, show_default=True, help="Candidates drawn in it.")
+@click.option("--fail-if-empty", is_flag=True, help="Exit 4 where no latent has any candidate.")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print the candidate lists as CSV.")
+def command(
+    gallery: Path,
+    latents: tuple[Path, ...],
+    ppi: float | None,
+    preset: str,
+    listed: int,
+    compared: int,
+    exhaustive: bool,
+    report: Path | None,
+    report_top: int,
+    fail_if_empty: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> int:
+    """Rank the gallery's prints for each LATENT.
+
+    The list is a ranking, not an identification: an examiner decides.  The score
+    grows with the number and the agreement of paired minutiae; docs/matching.md
+    says what it means.
+    """
+    from fpipe.core.errors import InputRefused
+    from fpipe.service.search import open_searcher, search_file
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    done: list[Search] = []
+    refused: list[dict[str, str]] = []
+    with open_searcher(gallery) as searcher, progress("searching", len(latents)) as advance:
+        for path in latents:
+            try:
+                found = search_file(
+                    searcher, path, ppi=ppi, preset=preset, compared=None if exhaustive else compared, listed=listed
+                )
+            except InputRefused as error:
+                if len(latents) == 1:
+                    raise
+                notice(error.message)
+                refused.append({"latent": path.as_posix(), "code": error.code, "message": error.message})
+            else:
+                done.append(found)
+                for line in found.notices:
+                    notice(f"{found.latent}: {line}")
+                if report is not None:
+                    notice(f"report: {_report(found, report, searcher, report_top)}")
+            advance(1)
+    if as_json:
+        _print_json(done, refused)
+    elif as_csv:
+        _print_csv(done)
+    else:
+        _print_text(done)
+    if not done:
+        return 5
+    if refused:
+        return 3
+    return 4 if fail_if_empty and not any(found.candidates for found in done) else 0
+
+
+def _report(found: Search, folder: Path, searcher: Searcher, top: int) -> Path:
+    from datetime import UTC, datetime
+
+    from fpipe.report import write_search_report
+
+    return write_search_report(
+        found,
+        folder,
+        gallery=searcher.gallery.path.as_posix(),
+        top=top,
+        originals=searcher.original,
+        date=datetime.now(UTC),
+    )
+
+
+def _print_json(done: list[Search], refused: list[dict[str, str]]) -> None:
+    from fpipe.service.search import as_document
+    from fpipe.service.versions import versions
+
+    print_json({"searches": [as_document(found) for found in done], "refused": refused, "versions": versions()})
+
+
+def _print_csv(done: list[Search]) -> None:
+    import csv
+    import io
+
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["latent", "rank", "print", "subject", "finger", "score", "pairs"])
+    for found in done:
+        for c in found.candidates:
+            row = [
+                found.latent,
+                c.rank,
+                c.record.print,
+                c.record.subject or "",
+                c.record.finger or "",
+                f"{c.score:.4f}",
+                len(c.pairs),
+            ]
+            writer.writerow(row)
+    click.echo(out.getvalue(), nl=False)
+
+
+def _print_text(done: list[Search]) -> None:
+    for found in done:
+        click.echo(
+            f"{found.latent}: {len(found.template.minutiae)} minutiae, {found.prints_searched} prints searched, "
+            f"{found.prints_compared} compared"
+        )
+        click.echo(f"{'rank':>5} {'score':>8} {'pairs':>6}  print")
+        for c in found.candidates:
+            who = " ".join(part for part in (c.record.subject, c.record.finger) if part)
+            click.echo(f"{c.rank:>5} {c.score:>8.2f} {len(c.pairs):>6}  {c.record.print}{f'  ({who})' if who else ''}")
+    click.echo("A candidate is not an identification: an examiner decides.")

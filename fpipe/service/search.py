@@ -1,0 +1,232 @@
+"""A latent against a gallery: votes of descriptor hits choose candidates, the exact match ranks them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpipe.core.errors import DigestMismatch
+from fpipe.core.trace import Recorder
+from fpipe.core.types import FloatMap, GrayImage, Picture, Template
+from fpipe.formats import read_picture, to_500_ppi
+from fpipe.index import Gallery, PrintRecord
+from fpipe.minutiae import blob
+from fpipe.pipeline.compare import Comparer, Prepared, comparer
+from fpipe.pipeline.presets import Preset, load_preset
+from fpipe.service.reading import Reading, read_print
+from fpipe.service.versions import versions
+
+CANDIDATES = 200
+"""Prints that get the exact match after the votes; docs/matching.md has what a smaller number loses."""
+LISTED = 20
+"""Length of the candidate list an examiner gets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One line of a candidate list.
+
+    pairs : (P, 2) int32, rows of the latent's and of this print's minutiae
+    rotation : rad, latent to print, counter-clockwise
+    """
+
+    rank: int
+    record: PrintRecord
+    score: float
+    pairs: NDArray[np.int32]
+    rotation: float
+    template: Template
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """One latent's candidate list with everything needed to explain it.
+
+    enhanced : (H, W) float32, what the minutiae were read from; None where it was not asked for
+    prints_searched : all prints of the gallery; prints_compared : those that got the exact match
+    """
+
+    latent: str
+    sha256: str
+    ppi: float
+    ppi_origin: str
+    preset: str
+    extraction_digest: str
+    comparison_digest: str
+    seconds: dict[str, float]
+    prints_searched: int
+    prints_compared: int
+    candidates: tuple[Candidate, ...]
+    picture: Picture
+    image: GrayImage
+    enhanced: FloatMap | None
+    template: Template
+    versions: dict[str, str]
+    notices: tuple[str, ...]
+
+
+class Searcher:
+    """Searches one gallery; keeps what it prepared, so that several latents share it."""
+
+    def __init__(self, gallery: Gallery, comparer: Comparer) -> None:
+        if gallery.comparison_digest != comparer.digest:
+            raise DigestMismatch(
+                where=str(gallery.path),
+                got=f"comparison digest {comparer.digest}",
+                expected=gallery.comparison_digest,
+                what_to_do="search it with the fpipe that filled it, or make a new gallery from the originals",
+            )
+        self.gallery = gallery
+        self.comparer = comparer
+        self._templates: dict[int, Template] = {}
+        self._prepared: dict[int, Prepared] = {}
+
+    def candidates(self, probe: Template, compared: int | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Print ids and exact scores, best first, ties by id.
+
+        compared : how many prints the votes pass on; None compares with every print
+        """
+        ids = self.gallery.print_ids()
+        descriptors = self.comparer.describe(probe)
+        if compared is not None and compared < len(ids):
+            ids = self._voted(probe, compared)
+        prepared = self.comparer.prepare(probe, descriptors)
+        scores = self.comparer.scores(prepared, self._prepare(ids))
+        order = np.lexsort((ids, -scores))
+        return ids[order], scores[order]
+
+    def _voted(self, probe: Template, compared: int) -> NDArray[np.int64]:
+        """The prints with the most votes; where too few got any, the list is shorter."""
+        return self.comparer.voted(probe, self.gallery.search)[:compared]
+
+    def _prepare(self, ids: NDArray[np.int64]) -> list[Prepared]:
+        missing = [int(i) for i in ids if int(i) not in self._prepared]
+        for number, data in zip(missing, self.gallery.templates(missing), strict=True):
+            template = blob.decode(data, f"{self.gallery.path}: print {number}")
+            self._templates[number] = template
+            self._prepared[number] = self.comparer.prepare(template)
+        return [self._prepared[int(i)] for i in ids]
+
+    def search(
+        self,
+        reading: Reading,
+        preset: Preset,
+        *,
+        enhanced: FloatMap | None = None,
+        compared: int | None = CANDIDATES,
+        listed: int = LISTED,
+    ) -> Search:
+        """The candidate list of one latent."""
+        start = time.perf_counter()
+        ids, scores = self.candidates(reading.template, compared)
+        candidates = self._explained(reading.template, ids[:listed], scores)
+        seconds = {**reading.seconds, "search": time.perf_counter() - start}
+        assert reading.picture.ppi is not None  # an unknown resolution was refused before
+        return Search(
+            latent=reading.name,
+            sha256=reading.picture.sha256,
+            ppi=reading.picture.ppi,
+            ppi_origin=reading.picture.ppi_origin,
+            preset=preset.name,
+            extraction_digest=preset.extraction_digest,
+            comparison_digest=self.comparer.digest,
+            seconds=seconds,
+            prints_searched=len(self.gallery.print_ids()),
+            prints_compared=len(ids),
+            candidates=candidates,
+            picture=reading.picture,
+            image=reading.image,
+            enhanced=enhanced,
+            template=reading.template,
+            versions=versions(),
+            notices=(*reading.picture.notices, *self._mixed()),
+        )
+
+    def _explained(
+        self, latent: Template, ids: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> tuple[Candidate, ...]:
+        probe = self.comparer.prepare(latent)
+        candidates = []
+        for record, score in zip(self.gallery.records(ids), scores, strict=False):
+            found = self.comparer.compare(probe, self._prepared[record.id])
+            template = self._templates[record.id]
+            candidates.append(
+                Candidate(len(candidates) + 1, record, float(score), found.pairs, found.rotation, template)
+            )
+        return tuple(candidates)
+
+    def _mixed(self) -> tuple[str, ...]:
+        """What every search of a gallery must state whose prints of one kind were read by different methods."""
+        return tuple(
+            f"the gallery's {kind} prints were read by {len(digests)} different methods ({', '.join(digests)})"
+            for kind, digests in self.gallery.extraction_digests().items()
+            if len(digests) > 1
+        )
+
+    def original(self, candidate: Candidate) -> GrayImage | None:
+        """A candidate's original at 500 ppi; None where it is not kept, or is gone."""
+        data = self.gallery.original(candidate.record)
+        if data is None:
+            return None
+        name = candidate.record.print
+        return to_500_ppi(read_picture(data, name=name, ppi=candidate.record.ppi), name)
+
+
+@contextmanager
+def open_searcher(path: Path) -> Iterator[Searcher]:
+    """A gallery opened for searching."""
+    with Gallery.open(path) as gallery:
+        yield Searcher(gallery, comparer())
+
+
+def search_file(
+    searcher: Searcher,
+    path: Path,
+    *,
+    ppi: float | None = None,
+    preset: str = "latent",
+    compared: int | None = CANDIDATES,
+    listed: int = LISTED,
+) -> Search:
+    """Read a latent from a file and search it."""
+    chosen = load_preset(preset)
+    trace = Recorder()
+    reading = read_print(path, chosen, ppi=ppi, trace=trace)
+    return searcher.search(reading, chosen, enhanced=trace.get("enhanced.image"), compared=compared, listed=listed)
+
+
+def as_document(search: Search) -> dict[str, object]:
+    """The JSON of one search, as ``fpipe search --json`` prints it."""
+    return {
+        "latent": search.latent,
+        "sha256": search.sha256,
+        "ppi": search.ppi,
+        "ppi_origin": search.ppi_origin,
+        "preset": search.preset,
+        "extraction_digest": search.extraction_digest,
+        "comparison_digest": search.comparison_digest,
+        "minutiae": len(search.template.minutiae),
+        "seconds": {name: round(value, 4) for name, value in search.seconds.items()},
+        "prints_searched": search.prints_searched,
+        "prints_compared": search.prints_compared,
+        "candidates": [
+            {
+                "rank": c.rank,
+                "print": c.record.print,
+                "subject": c.record.subject,
+                "finger": c.record.finger,
+                "kind": c.record.kind,
+                "score": round(c.score, 4),
+                "pairs": len(c.pairs),
+                "sha256": c.record.sha256,
+            }
+            for c in search.candidates
+        ],
+        "notices": list(search.notices),
+    }

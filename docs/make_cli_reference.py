@@ -1,0 +1,44 @@
+"""Write docs/cli.md from the commands themselves; a test holds the two together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fpipe.cli.main import COMMANDS, main
+
+HEAD = """# Command reference
+
+Made from the commands by `make docs`; do not edit. Results go to stdout, notices and progress to stderr.
+Shell completion: `eval "$(_FPIPE_COMPLETE=bash_source fpipe)"` in `~/.bashrc` (`zsh_source`, `fish_source` and
+`powershell_source` likewise). Every option can be given as an environment variable: `--ppi` of `fpipe search` is
+`FPIPE_SEARCH_PPI`.
+"""
+
+
+def reference() -> str:
+    """The whole reference as Markdown."""
+    root = click.Context(main, info_name="fpipe", max_content_width=100, terminal_width=100)
+    parts = [HEAD, _section(main, root)]
+    for name in COMMANDS:
+        parts.extend(_sections(main.get_command(root, name), root, name))
+    return "\n".join(parts)
+
+
+def _sections(command: click.Command | None, parent: click.Context, name: str) -> list[str]:
+    assert command is not None
+    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    parts = [_section(command, context)]
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            parts.extend(_sections(command.get_command(context, child), context, child))
+    return parts
+
+
+def _section(command: click.Command, context: click.Context) -> str:
+    return f"## {context.command_path}\n\n```\n{command.get_help(context).rstrip()}\n```\n"
+
+
+if __name__ == "__main__":
+    (Path(__file__).parent / "cli.md").write_text(reference(), encoding="utf-8")

@@ -1,0 +1,135 @@
+"""What a template file of another maker says, in its own pixels, and how that becomes a template of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpipe.core.conventions import PPI, wrap_direction
+from fpipe.core.errors import BadTemplate, UnknownResolution
+from fpipe.core.types import Minutiae, Template
+from fpipe.minutiae.blob import MOST_PX
+
+CM_PER_INCH = 2.54
+_HALF_STEP_PPI = CM_PER_INCH / 2  # files hold whole pixels a centimetre: 500 ppi becomes 197, read back as 500.38
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """One finger view as the file states it.
+
+    finger : position, 0 = unknown, 1..10 as in ISO/IEC 19794-2
+    width, height : of the picture, the file's own px; None where the format does not say it
+    ppi_x, ppi_y : None where not stated
+    x, y : (N,) float64, the file's own px, origin at the top left
+    direction : (N,) float64 rad, [0, 2 pi)
+    kind, quality : (N,) uint8, as in the file (a quality over 100 means "not reported")
+    """
+
+    finger: int
+    width: int | None
+    height: int | None
+    ppi_x: float | None
+    ppi_y: float | None
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    kind: NDArray[np.uint8]
+    quality: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A template file's views, and what a person should know about it."""
+
+    format: str
+    views: tuple[View, ...]
+    notices: tuple[str, ...] = ()
+
+
+class Bytes:
+    """Big-endian fields one after the other; running out of bytes is an error that says where."""
+
+    def __init__(self, data: bytes, where: str, format: str) -> None:
+        self.data, self.where, self.format, self.at = data, where, format, 0
+        self.notices: list[str] = []
+
+    def take(self, count: int, what: str) -> bytes:
+        """The next bytes."""
+        left = len(self.data) - self.at
+        if count > left:
+            raise self.bad(f"at byte {self.at}: {what} needs {count} bytes, {left} are left; the file is cut short")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def number(self, count: int, what: str) -> int:
+        """The next bytes as an unsigned number."""
+        return int.from_bytes(self.take(count, what), "big")
+
+    def bad(self, reason: str) -> BadTemplate:
+        """The error of this file."""
+        return BadTemplate(where=self.where, format=self.format, reason=reason)
+
+    def record(self, declared: int, views: list[View]) -> Record:
+        """The whole record; every difference between what is declared, what was read and what is there is noticed."""
+        lengths = []
+        if declared != len(self.data):
+            lengths.append(f"length: the header declares {declared} bytes, the file has {len(self.data)}")
+        if self.at < len(self.data):
+            lengths.append(f"length: {len(self.data) - self.at} bytes after the end of the record were not read")
+        oddities = [line for number, view in enumerate(views, 1) for line in view_notices(number, view)]
+        return Record(self.format, tuple(views), (*lengths, *self.notices, *oddities))
+
+
+def view_notices(number: int, view: View) -> list[str]:
+    """What is odd about a view, one line each."""
+    found = []
+    if view.width is not None and view.height is not None:
+        outside = int(np.sum((view.x >= view.width) | (view.y >= view.height)))
+        if outside:
+            found.append(f"view {number}: {outside} minutiae outside the picture of {view.width} x {view.height} px")
+    if (view.kind > 2).any():
+        found.append(f"view {number}: {int(np.sum(view.kind > 2))} minutiae of a reserved type, taken as type other")
+    if (view.quality > 100).any():
+        found.append(f"view {number}: {int(np.sum(view.quality > 100))} qualities over 100, taken as not reported")
+    return found
+
+
+def to_template(view: View, *, ppi: float | None, source: str, where: str, format: str) -> Template:
+    """One view at 500 ppi.
+
+    ppi : overrides the file's resolution
+    A picture that the file declares too small for its points is widened to hold them; view_notices says so.
+
+    Raises UnknownResolution where neither the file nor ``ppi`` says it, BadTemplate where the result is too large.
+    """
+    scale_x, scale_y = _scale(ppi or view.ppi_x, where), _scale(ppi or view.ppi_y, where)
+    x, y, direction = view.x * scale_x, view.y * scale_y, view.direction
+    if scale_x != scale_y:
+        direction = np.arctan2(np.sin(direction) * scale_y, np.cos(direction) * scale_x)
+    width, height = _side(view.width, scale_x, x), _side(view.height, scale_y, y)
+    if max(width, height) > MOST_PX:
+        raise BadTemplate(
+            where=where, format=format, reason=f"{width} x {height} px at {PPI} ppi, expected at most {MOST_PX} each"
+        )
+    minutiae = Minutiae(
+        x.astype(np.float32),
+        y.astype(np.float32),
+        wrap_direction(direction.astype(np.float32)),
+        np.where(view.kind > 2, 0, view.kind).astype(np.uint8),
+        np.where(view.quality > 100, 0, view.quality).astype(np.uint8),
+    )
+    return Template(minutiae, width, height, source=source)
+
+
+def _scale(ppi: float | None, where: str) -> float:
+    if ppi is None:
+        raise UnknownResolution(where=where, reason="the template does not state it")
+    return 1.0 if abs(ppi - PPI) <= _HALF_STEP_PPI else PPI / ppi
+
+
+def _side(declared: int | None, scale: float, values: NDArray[np.float64]) -> int:
+    reach = int(np.floor(values.max(initial=0))) + 1
+    return max(round((declared or 0) * scale), reach, 1)

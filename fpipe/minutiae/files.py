@@ -121,7 +121,7 @@ def read_record(data: bytes, where: str) -> Record:
     Raises BadTemplate where it is neither, of another version, or cut short.
     """
     version = data[4:8]
-    if version == b" 20\0":
+    if version in (b" 20\0", b"020\0"):  # the standards write " 20", some writers "020"
         return incits.read_2004(data, where) if incits.is_2004(data) else iso.read_2005(data, where)
     if version == b"030\0":
         return iso.read_2011(data, where) if iso.is_2011(data) else incits.read_2009(data, where)

@@ -147,9 +147,9 @@ def test_writing_and_reading_keeps_all_to_the_formats_steps(seed: int, count: in
     data, _ = iso.write(Template(m, 300, 400), ppi=ppi)
     back = parse_template(data, "f")
     assert back.notices == ()
-    assert abs(back.template.width - 300) <= 1
-    assert abs(back.template.height - 400) <= 1
-    tolerance = 0.5 * 500 / ppi + 400 * 0.0021  # whole pixels, and whole pixels a centimetre
+    assert abs(back.template.width - 300) <= 2
+    assert abs(back.template.height - 400) <= 2
+    tolerance = 0.5 * 500 / ppi + 400 * 0.5 * 2.54 / ppi * 1.01  # whole pixels, and whole pixels a centimetre
     assert np.abs(back.template.minutiae.x - m.x).max(initial=0) <= tolerance
     assert np.abs(back.template.minutiae.y - m.y).max(initial=0) <= tolerance
     turn = np.abs(back.template.minutiae.direction - m.direction)

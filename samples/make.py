@@ -1,0 +1,134 @@
+"""Make the sample prints again: samples/*.png and samples/manifest.json.
+
+    .venv/bin/python samples/make.py [FOLDER]
+
+The seeds are fixed.  Between types of processor single pixels may differ by a few gray levels; the committed pictures
+are the truth, and manifest.json holds the sha256 of their pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fpipe.core.types import GrayImage
+from fpipe.synth.impression import Impression
+from fpipe.synth.latent import Latent
+from fpipe.synth.master import Master, MasterPrint, Pattern
+
+HERE = Path(__file__).resolve().parent
+LICENCE = "CC0-1.0: made by fpipe from random numbers; shows no real person's finger"
+
+
+@dataclass(frozen=True)
+class Finger:
+    """A finger that nobody has: its master print's seed and pattern."""
+
+    subject: str
+    position: int  # ANSI/NIST-ITL: 2 right index, 3 right middle, 7 left index, 8 left middle
+    pattern: Pattern
+    seed: int
+    period_px: float = 9.2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One file."""
+
+    file: str
+    finger: Finger
+    recipe: Impression | Latent
+    seed: int
+    mate: str | None = None
+
+
+FINGERS = {
+    "p1-right-index": Finger("person-1", 2, "right_loop", 101),
+    "p1-right-middle": Finger("person-1", 3, "whorl", 102, 9.0),
+    "p1-left-index": Finger("person-1", 7, "tented_arch", 103),
+    "p1-left-middle": Finger("person-1", 8, "left_loop", 104, 9.0),
+    "p2-right-index": Finger("person-2", 2, "arch", 201, 9.6),
+    "p2-right-middle": Finger("person-2", 3, "right_loop", 202, 9.5),
+    "p2-left-index": Finger("person-2", 7, "double_loop", 203, 9.6),
+    "p2-left-middle": Finger("person-2", 8, "left_loop", 204, 9.5),
+    "p3-right-index": Finger("person-3", 2, "whorl", 301, 8.6),
+    "p3-right-middle": Finger("person-3", 3, "right_loop", 302, 8.5),
+    "p3-left-index": Finger("person-3", 7, "left_loop", 303, 8.6),
+    "p3-left-middle": Finger("person-3", 8, "whorl", 304, 8.5),
+}
+STRANGER = Finger("", 0, "right_loop", 901, 9.1)
+
+_SKIN = [0.0, 0.3, -0.3, 0.1, -0.6, 0.0, 0.5, -0.1, 0.2, -0.4, 0.0, 0.35]
+
+
+def samples() -> Iterator[Sample]:
+    """Every file: a print of each finger, second prints of three, latents of five, and one latent of a stranger."""
+    for number, (name, finger) in enumerate(FINGERS.items()):
+        yield Sample(f"{name}.png", finger, Impression(moisture=_SKIN[number]), 1)
+    for name, moisture in (("p1-right-index", -0.4), ("p2-left-index", 0.2), ("p3-left-middle", 0.5)):
+        yield Sample(f"{name}-again.png", FINGERS[name], Impression(moisture=moisture), 2)
+    for number, (name, recipe) in enumerate(
+        (
+            ("p1-right-index", Latent(surface="paper", contrast=80, patchiness=0.35)),
+            ("p1-right-middle", Latent(surface="ruled", contrast=70, patchiness=0.35)),
+            ("p2-left-middle", Latent(surface="printed", contrast=75, patchiness=0.3)),
+            ("p3-right-index", Latent(surface="wood", contrast=65, patchiness=0.35)),
+            ("p2-left-index", Latent(surface="paper", contrast=40, patchiness=0.5, smear_px=3)),
+        ),
+        start=1,
+    ):
+        yield Sample(f"latent-{number}.png", FINGERS[name], recipe, 10 + number, mate=f"{name}.png")
+    yield Sample("latent-6.png", STRANGER, Latent(surface="paper", contrast=75, patchiness=0.35), 16)
+
+
+@cache
+def master(finger: Finger) -> Master:
+    """The finger's skin."""
+    return MasterPrint(pattern=finger.pattern, period_px=finger.period_px)(finger.seed)
+
+
+def pixels(sample: Sample) -> GrayImage:
+    """The picture of a sample: (H, W) uint8, ridges dark, 500 ppi."""
+    return sample.recipe(master(sample.finger), 1000 * sample.finger.seed + sample.seed)
+
+
+def entry(sample: Sample, picture: GrayImage) -> dict[str, Any]:
+    """The sample's line in the manifest."""
+    latent = isinstance(sample.recipe, Latent)
+    return {
+        "file": sample.file,
+        "kind": "latent" if latent else "plain",
+        "subject": None if latent else sample.finger.subject,
+        "finger": None if latent else sample.finger.position,
+        "pattern": sample.finger.pattern,
+        "mate": sample.mate,
+        "seed": [sample.finger.seed, sample.seed],
+        "width": picture.shape[1],
+        "height": picture.shape[0],
+        "sha256": hashlib.sha256(picture.tobytes()).hexdigest(),
+    }
+
+
+def main(folder: Path) -> None:
+    """Write every picture and the manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for sample in samples():
+        picture = pixels(sample)
+        Image.fromarray(picture).save(folder / sample.file, optimize=True, dpi=(500, 500))
+        entries.append(entry(sample, picture))
+        print(sample.file)
+    document = {"licence": LICENCE, "ppi": 500, "files": entries}
+    (folder / "manifest.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

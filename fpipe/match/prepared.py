@@ -1,0 +1,69 @@
+"""What comparisons need of one template, made once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpipe.core.conventions import TWO_PI
+from fpipe.core.foreground import foreground
+from fpipe.core.types import Descriptors, Template
+
+
+class Prepared(NamedTuple):
+    """One template as the kernels read it: arrays alone, so that it crosses process borders.
+
+    x, y, direction, cos, sin, kind : (N,), the minutiae that take part, px, rad
+    minutia : (N,) int32, their rows in the template
+    distance : (N, N) float32, px
+    bearing : (N, N) float32, rad, [-pi, pi]: where column's minutia lies, seen from row's and its direction
+    described : (D,) int32, rows of these minutiae that have a descriptor
+    bits : (D, layers * words) uint64, valid : (D, words) uint64
+    mask : (rows, columns) bool, the print on the CELL_PX grid
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    direction: NDArray[np.float32]
+    cos: NDArray[np.float32]
+    sin: NDArray[np.float32]
+    kind: NDArray[np.uint8]
+    minutia: NDArray[np.int32]
+    distance: NDArray[np.float32]
+    bearing: NDArray[np.float32]
+    described: NDArray[np.int32]
+    bits: NDArray[np.uint64]
+    valid: NDArray[np.uint64]
+    mask: NDArray[np.bool_]
+
+
+def prepare(template: Template, descriptors: Descriptors, most: int, margin_px: float) -> Prepared:
+    """Tables of the ``most`` minutiae of best quality; of equal ones the earlier."""
+    quality = template.minutiae.quality.astype(np.int64)
+    rows = np.sort(np.argsort(-quality, kind="stable")[:most])
+    m = template.minutiae.take(rows)
+    dx, dy = m.x[None, :] - m.x[:, None], m.y[:, None] - m.y[None, :]
+    bearing = np.arctan2(dy, dx) - m.direction[:, None]
+    bearing -= np.float32(TWO_PI) * np.round(bearing / np.float32(TWO_PI))
+    kept = np.isin(descriptors.minutia, rows)
+    return Prepared(
+        x=m.x.astype(np.float32),
+        y=m.y.astype(np.float32),
+        direction=m.direction.astype(np.float32),
+        cos=np.cos(m.direction),
+        sin=np.sin(m.direction),
+        kind=m.kind.astype(np.uint8),
+        minutia=rows.astype(np.int32),
+        distance=np.hypot(dx, dy).astype(np.float32),
+        bearing=bearing.astype(np.float32),
+        described=np.searchsorted(rows, descriptors.minutia[kept]).astype(np.int32),
+        bits=_words(descriptors.bits[kept]),
+        valid=_words(descriptors.valid[kept]),
+        mask=np.ascontiguousarray(foreground(template, margin_px)),
+    )
+
+
+def _words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(packed).view("<u8").astype(np.uint64)

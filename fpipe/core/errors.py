@@ -176,6 +176,22 @@ class BadTemplate(InputRefused):
     template = "{where}: not a usable {format} template: {reason}"
 
 
+class NameTaken(InputRefused):
+    """Another print of this name is in the gallery."""
+
+    code = "name_taken"
+    template = "{where}: the gallery holds other bytes under this name (sha256 {expected}, this file {got})"
+    hint = "remove that print first, or give this file another name"
+
+
+class BadName(InputRefused):
+    """A file name that can't be stored as text."""
+
+    code = "bad_name"
+    template = "{where}: the file's name is not valid text"
+    hint = "rename the file"
+
+
 # -- stored data -----------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +233,22 @@ class Locked(FpipeError):
     code, exit_code = "locked", 11
     template = "{where}: {reason}"
     hint = "wait until the other command has ended"
+
+
+class GalleryChanged(FpipeError):
+    """A print was removed by another command while this one was at work."""
+
+    code = "gallery_changed"
+    template = "{where}: print {got} was removed meanwhile"
+    hint = "run the command again"
+
+
+class NetworkDisk(FpipeError):
+    """A gallery on a disk that can't keep its promises."""
+
+    code = "network_disk"
+    template = "{where}: a gallery can't be kept here: {reason}"
+    hint = "keep it on a disk of this computer"
 
 
 class UnknownPrint(UsageError):

@@ -1,0 +1,126 @@
+"""Whether a gallery is as it was stored."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from fpipe.core.errors import FpipeError, IntegrityError
+from fpipe.core.files import sha256_hex
+from fpipe.index import segments
+from fpipe.index.records import COLUMNS, record_of
+from fpipe.index.segments import Block
+from fpipe.store import log
+from fpipe.store.lock import writer_lock
+
+if TYPE_CHECKING:
+    from fpipe.index.gallery import Gallery
+
+
+def problems(gallery: Gallery) -> list[str]:
+    """Database, log, records, templates, vectors, segments and originals; one line for everything that is wrong."""
+    found: list[str] = []
+    with contextlib.ExitStack() as held:
+        if not gallery.writing and not gallery.database.immutable:
+            held.enter_context(writer_lock(gallery.path))
+        for part in (_database, _log, _prints, _methods, _vectors, _originals):
+            try:
+                found += part(gallery)
+            except IntegrityError as error:  # so damaged that this part can't be looked at further
+                found.append(error.message.removesuffix(f"; {error.hint}"))
+    return list(dict.fromkeys(found))
+
+
+def _database(gallery: Gallery) -> list[str]:
+    return gallery.database.problems()
+
+
+def _log(gallery: Gallery) -> list[str]:
+    return log.problems(gallery.database)
+
+
+def _prints(gallery: Gallery) -> Iterator[str]:
+    """Every record and template against what the log says was added."""
+    columns = ", ".join(f"prints.{name}" for name in COLUMNS)
+    sql = f"SELECT {columns}, entry, template FROM prints LEFT JOIN templates USING (id) ORDER BY prints.id"
+    entries = set()
+    for *row, entry, template in gallery.database.each(sql):
+        number = row[0]
+        if row[1] is None:
+            if any(value is not None for value in (*row[1:], entry, template)):
+                yield f"print {number}: half removed"
+            continue
+        record = record_of(tuple(row), str(gallery.database.path))
+        said = log.payload(gallery.database, entry) if isinstance(entry, int) else None
+        entries.add(entry)
+        if said is None:
+            yield f"print {record.print}: the log does not say that it was added"
+        elif said.get("record") != record.as_document():
+            yield f"print {record.print}: its record was changed"
+        elif not isinstance(template, bytes) or said.get("template") != sha256_hex(template):
+            yield f"print {record.print}: its template was changed"
+    added = 'SELECT number FROM log WHERE payload LIKE \'%"event":"added"%\''
+    for (number,) in gallery.database.rows(added):
+        if number not in entries:
+            yield f"log: entry {number} says a print was added that is not there"
+
+
+def _methods(gallery: Gallery) -> list[str]:
+    counted = "SELECT kind, extraction_digest, count(*) FROM prints WHERE print IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+    stated = "SELECT kind, extraction_digest, prints FROM methods ORDER BY 1, 2"
+    same = gallery.database.rows(counted) == gallery.database.rows(stated)
+    return [] if same else ["gallery.db: its table of extraction digests does not fit the prints"]
+
+
+def _vectors(gallery: Gallery) -> Iterator[str]:
+    """Every segment against its digest, and every print's vectors exactly once, in a segment or waiting for one."""
+    held: dict[int, int] = {}
+    entries = gallery.cache.entries()
+    damaged = False
+    for entry in entries:
+        try:
+            block = segments.read_segment(gallery.cache.folder, entry, gallery.descriptor_bytes, verify=True)
+        except FileNotFoundError:
+            damaged = True
+            yield f"segments/{entry.name}: missing"
+        except IntegrityError as error:
+            damaged = True
+            yield f"segments/{entry.name}: {error.facts['reason']}"
+        else:
+            if (block.ids[0], block.ids[-1]) != (entry.first_id, entry.last_id):
+                yield f"segments/{entry.name}: its prints are not the ones noted"
+            yield from _counted(held, block)
+    for before, after in pairwise(entries):
+        if before.last_id >= after.first_id:
+            yield f"segments/{after.name}: overlaps {before.name}"
+    yield from _counted(held, Block.join(gallery.cache.waiting(), gallery.descriptor_bytes))
+    if damaged:
+        return
+    for number, count in gallery.database.rows("SELECT id, vectors FROM prints WHERE print IS NOT NULL"):
+        got = held.pop(number, None)
+        if got != count:
+            yield f"print {number}: {got or 'no'} vectors in the index, expected {count}"
+    for number in held:
+        yield f"print {number}: vectors in the index, but no record"
+
+
+def _counted(held: dict[int, int], block: Block) -> Iterator[str]:
+    for number, start, end in zip(block.ids.tolist(), block.starts[:-1], block.starts[1:], strict=True):
+        if number in held:
+            yield f"print {number}: twice in the index"
+        held[number] = int(end - start)
+
+
+def _originals(gallery: Gallery) -> Iterator[str]:
+    kept = gallery.database.rows("SELECT print, sha256 FROM prints WHERE print IS NOT NULL AND path IS NULL")
+    for name, sha256 in kept:
+        try:
+            if gallery.originals.read(sha256) is None:
+                yield f"print {name}: its original is missing"
+        except FpipeError as error:
+            yield f"print {name}: {error.facts['reason']}"
+    names = {sha256 for _, sha256 in kept}
+    for path in gallery.originals.strangers(names.__contains__):
+        yield f"{path.relative_to(gallery.path).as_posix()}: an original that no record names"

@@ -1,0 +1,422 @@
+"""The gallery: a folder whose ``gallery.db`` is the truth and whose segments can be made again at any time.
+
+    gallery.db   records, templates, log, and the vectors that are in no segment yet
+    segments/    FAISS segments (``index.segments``)
+    originals/   the files that were added, by their sha256, unless refused at creation
+    incoming/    originals on their way in or out; empty between commands
+    lock         held by the one writer
+
+Every change is one SQLite transaction; files are written before it and deleted after it.  So after a crash at any point
+the database is whole, and what lies beside it without being named there is deleted by the next writer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpipe import __version__
+from fpipe.core.errors import (
+    DigestMismatch,
+    FpipeError,
+    GalleryChanged,
+    GalleryExists,
+    IntegrityError,
+    Locked,
+    NameTaken,
+    NoGallery,
+    UnknownPrint,
+)
+from fpipe.core.files import disk_errors, sha256_hex
+from fpipe.index import check, segments
+from fpipe.index.cache import Cache
+from fpipe.index.originals import Originals
+from fpipe.index.records import COLUMNS, NewPrint, PrintRecord, added_entry, record_of
+from fpipe.index.schema import APPLICATION, INDEXES, VERSIONS
+from fpipe.index.segments import Block, Hits
+from fpipe.index.vectors import Vectors
+from fpipe.store import log
+from fpipe.store.database import Database
+from fpipe.store.lock import writer_lock
+
+Describe = Callable[[bytes, str], Vectors]
+"""Template bytes, and where they are from for error messages -> the vectors the index keeps of them."""
+
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM prints"
+
+
+class Gallery:
+    """An open gallery; ``create`` and ``open`` make it, ``with`` or ``close`` ends it.
+
+    Any number of readers beside one writer.  Raises IntegrityError wherever stored data turns out to be damaged.
+
+    path : of the folder
+    comparison_digest : of the descriptors and templates it holds
+    descriptor_bytes : bytes a descriptor
+    keep_originals : whether it keeps the files themselves
+    """
+
+    def __init__(self, path: Path, database: Database, held: contextlib.ExitStack, *, writing: bool) -> None:
+        row = database.one("SELECT comparison_digest, descriptor_bytes, keep_originals FROM gallery")
+        if tuple(map(type, row)) != (str, int, int) or row[1] < 1:
+            raise IntegrityError(where=str(database.path), reason=f"its description is damaged: {row}")
+        self.path = path
+        self.comparison_digest: str = row[0]
+        self.descriptor_bytes: int = row[1]
+        self.keep_originals = bool(row[2])
+        self.cache = Cache(database, path / "segments", self.descriptor_bytes)
+        self.originals = Originals(path)
+        self.database = database
+        self.writing = writing
+        self._held = held
+        self._ids: tuple[tuple[int, int], NDArray[np.int64]] | None = None
+
+    @classmethod
+    def create(cls, path: Path, *, comparison_digest: str, descriptor_bytes: int, keep_originals: bool = True) -> Self:
+        """A new, empty gallery, open for writing.
+
+        path : absent, or an empty folder
+
+        Raises GalleryExists, NetworkDisk, DiskFull.
+        """
+        with disk_errors(path):
+            if path.exists() and (not path.is_dir() or not _only_remains(path)):
+                there = "there is a gallery" if (path / "gallery.db").exists() else "there are other files"
+                raise GalleryExists(where=str(path), reason=there)
+            path.mkdir(parents=True, exist_ok=True)
+        values = (comparison_digest, descriptor_bytes, int(keep_originals))
+
+        def fill(database: Database) -> None:
+            database.run("INSERT INTO gallery VALUES (1, ?, ?, ?, 0, 0)", values)
+            log.append(database, {"event": "created", "at": _now(), "fpipe": __version__})
+
+        with contextlib.ExitStack() as held:
+            held.enter_context(writer_lock(path))
+            database = Database.create(path / "gallery.db", APPLICATION, VERSIONS, fill)
+            return cls._opened(path, database, held, writing=True)
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool = False) -> Self:
+        """An existing gallery.
+
+        write : take the writer's lock, finish what a crash interrupted, and allow changes
+
+        Raises NoGallery, GalleryVersion, Locked, IntegrityError, NetworkDisk, DiskFull.
+        """
+        file = path / "gallery.db"
+        if not file.is_file():
+            raise NoGallery(where=str(path))
+        with contextlib.ExitStack() as held:
+            if write:
+                held.enter_context(writer_lock(path))
+            database = Database.open(file, APPLICATION, VERSIONS, write=write)
+            return cls._opened(path, database, held, writing=write)
+
+    @classmethod
+    def _opened(cls, path: Path, database: Database, held: contextlib.ExitStack, *, writing: bool) -> Self:
+        held.callback(database.close)
+        gallery = cls(path, database, held, writing=writing)
+        if writing:
+            gallery._heal()
+            held.callback(gallery._tidy)  # runs before the database is closed
+        gallery._held = held.pop_all()
+        return gallery
+
+    def close(self) -> None:
+        """Close it and free the lock."""
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def print_ids(self) -> NDArray[np.int64]:
+        """(P,) int64: the ids of all prints, rising."""
+        stamp = self.database.stamp()
+        if self._ids is None or self._ids[0] != stamp:
+            rows = self.database.rows("SELECT id FROM prints WHERE print IS NOT NULL ORDER BY id")
+            self._ids = stamp, np.array([number for (number,) in rows], np.int64)
+        return self._ids[1]
+
+    def records(self, ids: Iterable[int] | None = None) -> list[PrintRecord]:
+        """The records of these prints in their order, or of all by id.
+
+        Raises GalleryChanged where one is gone.
+        """
+        if ids is None:
+            return [self._record(row) for row in self.database.rows(f"{_SELECT} WHERE print IS NOT NULL ORDER BY id")]
+        return [self._record(row) for row in self._by_id(f"{_SELECT} WHERE id = ? AND print IS NOT NULL", ids)]
+
+    def templates(self, ids: Iterable[int]) -> list[bytes]:
+        """The templates' bytes of these prints, in their order.
+
+        Raises GalleryChanged where one is gone.
+        """
+        sql = "SELECT template FROM templates WHERE id = ? AND template IS NOT NULL"
+        return [bytes(row[0]) for row in self._by_id(sql, ids)]
+
+    def _by_id(self, sql: str, ids: Iterable[int]) -> list[tuple[Any, ...]]:
+        rows = []
+        with self.database.snapshot():
+            for number in map(int, ids):
+                row = self.database.first(sql, (number,))
+                if row is None:
+                    raise GalleryChanged(where=str(self.path), got=number)
+                rows.append(row)
+        return rows
+
+    def _record(self, row: tuple[Any, ...]) -> PrintRecord:
+        return record_of(row, str(self.database.path))
+
+    def named(self, name: str) -> PrintRecord:
+        """The record of the print of this name.
+
+        Raises UnknownPrint.
+        """
+        row = self.database.first(f"{_SELECT} WHERE print = ?", (name,))
+        if row is None:
+            raise UnknownPrint(where=str(self.path), got=name)
+        return self._record(row)
+
+    def find(self, name: str, sha256: str) -> PrintRecord | None:
+        """The record of these bytes, whatever its name; None where they are new.
+
+        Raises NameTaken where other bytes have this name.
+        """
+        row = self.database.first(f"{_SELECT} WHERE print = ?", (name,))
+        if row is not None and row[COLUMNS.index("sha256")] != sha256:
+            raise NameTaken(where=name, got=sha256, expected=row[COLUMNS.index("sha256")])
+        row = row or self.database.first(f"{_SELECT} WHERE sha256 = ?", (sha256,))
+        return None if row is None else self._record(row)
+
+    def original(self, record: PrintRecord) -> bytes | None:
+        """The bytes of a print's original: kept, or still at its path with the same sha256; None where it is neither.
+
+        Raises IntegrityError where a kept original is damaged.
+        """
+        if record.path is None:
+            return self.originals.read(record.sha256)
+        try:
+            data = Path(record.path).read_bytes()
+        except OSError:
+            return None
+        return data if sha256_hex(data) == record.sha256 else None
+
+    def extraction_digests(self) -> dict[str, list[str]]:
+        """Kind of print -> the extraction digests its templates were made with."""
+        found: dict[str, list[str]] = {}
+        for kind, digest in self.database.rows("SELECT kind, extraction_digest FROM methods ORDER BY 1, 2"):
+            found.setdefault(kind, []).append(digest)
+        return found
+
+    def search(self, bits: NDArray[np.uint8], k: int) -> Hits:
+        """The k nearest stored descriptors of each query: exact, the same whatever the threads and segments.
+
+        bits : (Q, descriptor_bytes) uint8
+        """
+        return self.cache.search(bits, k)
+
+    def check(self) -> list[str]:
+        """Everything that is not as it was stored, one line each; empty where the gallery is whole.
+
+        Raises Locked while a writer is at work.
+        """
+        return check.problems(self)
+
+    def leftovers(self) -> list[str]:
+        """Remains of an interrupted command that the next writing command clears away: no loss.  One line each."""
+        files = (path.relative_to(self.path) for path in (*self.cache.leftovers(), *self.originals.leftovers()))
+        found = [f"{path.as_posix()}: left by an interrupted command" for path in files]
+        if self._unscrubbed():
+            found.append("gallery.db-wal: may still hold bytes of a print whose removal was interrupted")
+        return found
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def refuse_new_method(self, kind: str, extraction_digest: str) -> None:
+        """Raise DigestMismatch where prints of this kind were read by other methods only."""
+        held = self.extraction_digests().get(kind, [])
+        if held and extraction_digest not in held:
+            raise DigestMismatch(
+                where=str(self.path),
+                got=f"the methods {extraction_digest}",
+                expected=f"{kind} prints of {', '.join(held)}",
+                what_to_do="use the preset they were read with, or say --mixed, which every search then states",
+            )
+
+    def add(self, prints: Sequence[NewPrint], *, mixed: bool = False) -> list[int]:
+        """Add prints in one transaction; returns their ids.  When it returns they are stored, whatever happens then.
+
+        Bytes that the gallery already holds are not added again: the id is that of the print they are.
+        mixed : allow an extraction digest that is new to a kind
+
+        Raises NameTaken, DigestMismatch, DiskFull; nothing of this call is stored then.
+        """
+        known = {p.sha256: self.find(p.print, p.sha256) for p in prints}
+        fresh: dict[str, NewPrint] = {}
+        for new in prints:
+            if new.vectors.bits.shape[1] != self.descriptor_bytes:
+                raise ValueError(f"descriptors of {new.vectors.bits.shape[1]} bytes, expected {self.descriptor_bytes}")
+            if known[new.sha256] is None:
+                fresh.setdefault(new.sha256, new)
+        (last,) = self.database.one("SELECT coalesce(max(id), 0) FROM prints")
+        ids = {sha256: number for number, sha256 in enumerate(fresh, last + 1)}
+        try:
+            if self.keep_originals and fresh:
+                self.originals.stage({new.sha256: new.original for new in fresh.values()})
+            with self.database.transaction():
+                for new in fresh.values():
+                    self._insert(ids[new.sha256], new, mixed=mixed)
+        finally:  # to their places where they were committed, away where not
+            if self.keep_originals and fresh:
+                self.originals.heal(self._keeps)
+        self.cache.fold()
+        return [record.id if (record := known[p.sha256]) else ids[p.sha256] for p in prints]
+
+    def _insert(self, number: int, new: NewPrint, *, mixed: bool) -> None:
+        self.find(new.print, new.sha256)
+        if not mixed:
+            self.refuse_new_method(new.kind, new.extraction_digest)
+        record = new.record(number, _now(), kept=self.keep_originals)
+        entry = log.append(self.database, added_entry(record, new.template, __version__))
+        columns = (*COLUMNS, "entry")
+        self.database.run(
+            f"INSERT INTO prints ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+            (*record.as_document().values(), entry),
+        )
+        self.database.run("INSERT INTO templates VALUES (?, ?)", (number, new.template))
+        data = new.vectors.to_bytes()
+        self.database.run("INSERT INTO waiting VALUES (?, ?, ?)", (number, len(new.vectors), data))
+        self.database.run(
+            "INSERT INTO methods VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET prints = prints + 1",
+            (new.kind, new.extraction_digest),
+        )
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove prints so that no byte of their templates, images, hashes and names is left in any file.
+
+        Raises UnknownPrint, and removes nothing, where one is not there; Locked where a reader keeps old content from
+        being overwritten: the prints are removed then, and the next writing command finishes the overwriting.
+        """
+        gone = {record.id: record for record in map(self.named, dict.fromkeys(names))}
+        if not gone:
+            return
+        old, new = self.cache.rewritten(list(gone))
+        self.originals.withdraw(record.sha256 for record in gone.values() if record.path is None)
+        with self.database.transaction():
+            for record in gone.values():
+                self._erase(record)
+            self.database.run("DELETE FROM methods WHERE prints = 0")
+            self.database.run("DELETE FROM waiting")
+            for name, sql in INDEXES.items():
+                self.database.run(f"DROP INDEX {name}")
+                self.database.run(sql)
+            self.cache.replace(old, new)
+            self.database.run("UPDATE gallery SET unscrubbed = 1")
+        self._heal()
+        if self._unscrubbed():
+            reason = (
+                "the prints are removed, but another command is reading, so their old bytes can't be overwritten yet"
+            )
+            raise Locked(where=str(self.path), reason=f"{reason}; the next command that writes does it")
+
+    def _erase(self, record: PrintRecord) -> None:
+        (entry,) = self.database.one("SELECT entry FROM prints WHERE id = ?", (record.id,))
+        log.forget(self.database, entry)
+        erased = ", ".join(f"{name} = NULL" for name in (*COLUMNS, "entry") if name != "id")
+        self.database.run(f"UPDATE prints SET {erased} WHERE id = ?", (record.id,))
+        self.database.run("UPDATE templates SET template = NULL WHERE id = ?", (record.id,))
+        self.database.run(
+            "UPDATE methods SET prints = prints - 1 WHERE kind = ? AND extraction_digest = ?",
+            (record.kind, record.extraction_digest),
+        )
+        log.append(self.database, {"event": "removed", "at": _now(), "fpipe": __version__, "entry": entry})
+
+    def rebuild(self, describe: Describe, advance: Callable[[int], None] = lambda n: None) -> int:
+        """Make all segments again from the templates; returns the number of prints.
+
+        describe : template bytes, where -> Vectors
+        advance : is told of every print done
+        """
+        old, ids = self.cache.entries(), self.print_ids()
+        new = self.cache.write(self._described(ids, describe, advance))
+        with self.database.transaction():
+            self.cache.replace(old, new)
+            self.database.run("DELETE FROM waiting")
+            log.append(self.database, {"event": "rebuilt", "at": _now(), "fpipe": __version__, "prints": len(ids)})
+        self._heal()
+        return len(ids)
+
+    def _described(self, ids: NDArray[np.int64], describe: Describe, advance: Callable[[int], None]) -> Iterator[Block]:
+        parts: list[tuple[int, Vectors]] = []
+        rows = 0
+        for number in map(int, ids):
+            (template,) = self.templates([number])
+            parts.append((number, describe(template, f"{self.path}: print {number}")))
+            rows += len(parts[-1][1])
+            advance(1)
+            if rows >= segments.MOST_ROWS // 2:  # room for merging
+                yield Block.join(parts, self.descriptor_bytes)
+                parts, rows = [], 0
+        if parts:
+            yield Block.join(parts, self.descriptor_bytes)
+
+    def _heal(self) -> None:
+        """Finish what the last writer left, or this one's own removal: folders, stray files, overwriting."""
+        with disk_errors(self.path):
+            for folder in (self.cache.folder, self.originals.folder, self.originals.incoming):
+                folder.mkdir(exist_ok=True)
+        self.cache.heal()
+        with disk_errors(self.path):
+            self.originals.heal(self._keeps)
+        self._scrub()
+
+    def _scrub(self) -> None:
+        """Overwrite what a removal left in the write-ahead log, unless a reader still needs it."""
+        if self._unscrubbed() and self.database.empty_log():
+            self.database.run("UPDATE gallery SET unscrubbed = 0")
+
+    def _unscrubbed(self) -> bool:
+        return bool(self.database.one("SELECT unscrubbed FROM gallery")[0])
+
+    def _keeps(self, sha256: str) -> bool:
+        sql = "SELECT 1 FROM prints WHERE sha256 = ? AND path IS NULL"
+        return self.database.first(sql, (sha256,)) is not None
+
+    def _tidy(self) -> None:
+        with contextlib.suppress(FpipeError):  # everything is stored: what stays in the log is moved another time
+            self._scrub()
+            self.database.empty_log()
+
+
+def _only_remains(path: Path) -> bool:
+    """Whether a folder is empty, or holds only what a creation that was interrupted before its commit leaves."""
+    names = {entry.name for entry in path.iterdir()}
+    if not names <= {"lock", "gallery.db", "gallery.db-wal", "gallery.db-shm", "gallery.db-journal"}:
+        return False
+    if "gallery.db" not in names:
+        return True
+    try:
+        Database.open(path / "gallery.db", APPLICATION, VERSIONS, write=False).close()
+    except NoGallery:
+        return True
+    except IntegrityError:
+        return False
+    return False
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

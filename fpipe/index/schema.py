@@ -1,0 +1,72 @@
+"""The tables of ``gallery.db``.
+
+Rows of ``prints``, ``templates`` and ``log`` are only ever appended, and emptied in place by a removal, never deleted:
+so SQLite never moves a row between pages, which could leave a copy of it behind in unused space in spite of
+``secure_delete``.  The two indexes, whose entries do move, are dropped and made anew by a removal; ``waiting`` is
+cleared as a whole by it.
+"""
+
+from __future__ import annotations
+
+from fpipe.store import log
+
+APPLICATION = 0x6650_4731
+"""Marks a database file as a gallery ("fPG1")."""
+
+INDEXES = {
+    "prints_by_name": "CREATE UNIQUE INDEX prints_by_name ON prints (print)",
+    "prints_by_sha256": "CREATE UNIQUE INDEX prints_by_sha256 ON prints (sha256)",
+}
+
+VERSIONS = (
+    f"""
+    CREATE TABLE gallery (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        comparison_digest TEXT NOT NULL,
+        descriptor_bytes INTEGER NOT NULL,
+        keep_originals INTEGER NOT NULL,
+        generation INTEGER NOT NULL,    -- of the newest segment ever written
+        unscrubbed INTEGER NOT NULL     -- a removal is committed whose traces may still be in the write-ahead log
+    );
+    CREATE TABLE prints (
+        id INTEGER PRIMARY KEY,
+        print TEXT,                     -- NULL, like all that follows, once it is removed
+        sha256 TEXT,
+        subject TEXT,
+        finger TEXT,
+        kind TEXT,
+        ppi REAL,
+        ppi_origin TEXT,
+        format TEXT,
+        width INTEGER,
+        height INTEGER,
+        preset TEXT,
+        extraction_digest TEXT,
+        minutiae INTEGER,
+        vectors INTEGER,
+        added TEXT,
+        path TEXT,
+        entry INTEGER                   -- of the log, that says it was added
+    );
+    {INDEXES["prints_by_name"]};
+    {INDEXES["prints_by_sha256"]};
+    CREATE TABLE templates (id INTEGER PRIMARY KEY, template BLOB);
+    CREATE TABLE methods (
+        kind TEXT NOT NULL,
+        extraction_digest TEXT NOT NULL,
+        prints INTEGER NOT NULL,
+        PRIMARY KEY (kind, extraction_digest)
+    );
+    CREATE TABLE waiting (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, vectors BLOB NOT NULL);
+    CREATE TABLE segments (
+        generation INTEGER PRIMARY KEY,
+        rows INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        first_id INTEGER NOT NULL,
+        last_id INTEGER NOT NULL
+    );
+    {log.SCHEMA}
+    """,
+)
+"""SQL from each version to the next; ``PRAGMA user_version`` is how many of them were run."""

@@ -1,0 +1,223 @@
+"""FAISS segments: immutable files of vectors that can be made again from the templates at any time.
+
+A file holds, little-endian: header with its own crc32; print ids (P,) int64; first rows (P + 1,) int64, the table that
+leads from a row to its print; bits (N, B) uint8; x, y, direction (N,) float32 each.  Its size and sha256 stand in the
+database.  FAISS gets arrays that were read and measured here: it would load flipped bytes without a word and abort the
+process on some.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpipe.core.errors import IntegrityError
+from fpipe.core.files import sha256_hex, sync_folder, write_atomic
+from fpipe.index.vectors import Vectors
+
+MAGIC = b"FPIPESEG"
+VERSION = 1
+FOLD_ROWS = 1 << 14
+"""Vectors that make a segment; until then they wait in the database (about 300 prints, found by every search)."""
+MOST_ROWS = 1 << 22
+"""Vectors a segment grows to by merging: what the removal of one print has to rewrite at most."""
+
+_HEADER = struct.Struct("<8sIIQQQ")  # magic, version, bytes a descriptor, generation, prints, rows
+_CRC = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hits:
+    """The k nearest stored descriptors of each of Q queries, best first, ties by print id and row.
+
+    print_id : (Q, k) int64, -1 where the gallery holds fewer than k
+    distance : (Q, k) int32, bits that differ
+    x, y, direction : (Q, k) float32, of the stored minutia; px at 500 ppi, rad
+    """
+
+    print_id: NDArray[np.int64]
+    distance: NDArray[np.int32]
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    direction: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """The vectors of some prints, in the order of their ids.
+
+    ids : (P,) int64, rising; starts : (P + 1,) int64, first row of each print, then the number of rows
+    """
+
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    vectors: Vectors
+
+    @staticmethod
+    def join(parts: Sequence[tuple[int, Vectors]], width: int) -> Block:
+        """Prints and their vectors -> one block."""
+        ids = np.array([number for number, _ in parts], np.int64)
+        starts = np.cumsum([0, *(len(vectors) for _, vectors in parts)], dtype=np.int64)
+        return Block(ids, starts, Vectors.join([vectors for _, vectors in parts], width))
+
+    @staticmethod
+    def merge(blocks: Sequence[Block], width: int) -> Block:
+        """Blocks of rising ids, one after the other."""
+        starts, base = [np.zeros(1, np.int64)], 0
+        for block in blocks:
+            starts.append(block.starts[1:] + base)
+            base += len(block.vectors)
+        ids = np.concatenate([np.zeros(0, np.int64), *(block.ids for block in blocks)])
+        return Block(ids, np.concatenate(starts), Vectors.join([block.vectors for block in blocks], width))
+
+    def without(self, gone: NDArray[np.int64]) -> Block:
+        """The block without some prints."""
+        counts = np.diff(self.starts)
+        keep = ~np.isin(self.ids, gone)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[keep])])
+        return Block(self.ids[keep], starts, self.vectors.take(np.repeat(keep, counts)))
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """A segment as the database knows it."""
+
+    generation: int
+    rows: int
+    bytes: int
+    sha256: str
+    first_id: int
+    last_id: int
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"{self.generation:010d}.seg"
+
+
+def write_segment(folder: Path, generation: int, block: Block) -> SegmentEntry:
+    """Write a block as a segment file, durable when this returns; the caller commits the entry."""
+    bits = np.ascontiguousarray(block.vectors.bits, np.uint8)
+    header = _HEADER.pack(MAGIC, VERSION, bits.shape[1], generation, len(block.ids), len(bits))
+    places = (block.vectors.x, block.vectors.y, block.vectors.direction)
+    data = b"".join(
+        [
+            header,
+            _CRC.pack(zlib.crc32(header)),
+            block.ids.astype("<i8").tobytes(),
+            block.starts.astype("<i8").tobytes(),
+            bits.tobytes(),
+            *(np.ascontiguousarray(column, "<f4").tobytes() for column in places),
+        ]
+    )
+    entry = SegmentEntry(generation, len(bits), len(data), sha256_hex(data), int(block.ids[0]), int(block.ids[-1]))
+    write_atomic(folder / entry.name, data)
+    return entry
+
+
+def read_segment(folder: Path, entry: SegmentEntry, width: int, *, verify: bool) -> Block:
+    """Read a segment's file.
+
+    width : bytes a descriptor; verify : compare the sha256 too, not only size, header and the table of rows
+
+    Raises FileNotFoundError where it is gone, IntegrityError where it is not what was written.
+    """
+    path = folder / entry.name
+
+    def bad(reason: str) -> IntegrityError:
+        return IntegrityError(where=str(path), reason=reason)
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise bad(f"can't be read: {error.strerror}") from error
+    if len(data) != entry.bytes:
+        raise bad(f"{len(data)} bytes, {entry.bytes} were written")
+    if verify and sha256_hex(data) != entry.sha256:
+        raise bad("its content is not what was written (sha256)")
+    head = _HEADER.size + _CRC.size
+    if len(data) < head or zlib.crc32(data[: _HEADER.size]) != _CRC.unpack_from(data, _HEADER.size)[0]:
+        raise bad("its header is damaged")
+    magic, version, got_width, generation, prints, rows = _HEADER.unpack_from(data)
+    if (magic, version, got_width, generation, rows) != (MAGIC, VERSION, width, entry.generation, entry.rows):
+        raise bad(f"its header says version {version}, generation {generation}, {rows} rows of {got_width} bytes")
+    if len(data) != head + 8 * (2 * prints + 1) + rows * (width + 12):
+        raise bad(f"{len(data)} bytes do not fit {prints} prints and {rows} rows")
+    ids = np.frombuffer(data, "<i8", prints, head).astype(np.int64)
+    starts = np.frombuffer(data, "<i8", prints + 1, head + 8 * prints).astype(np.int64)
+    at = head + 8 * (2 * prints + 1)
+    bits = np.frombuffer(data, np.uint8, rows * width, at).reshape(rows, width)
+    places = np.frombuffer(data, "<f4", 3 * rows, at + rows * width).astype(np.float32, copy=False).reshape(3, rows)
+    if (np.diff(ids) <= 0).any() or (np.diff(starts) < 0).any() or starts[0] != 0 or starts[-1] != rows:
+        raise bad("its table of prints is damaged")
+    if not np.isfinite(places).all():
+        raise bad("a vector's place is not a number")
+    return Block(ids, starts, Vectors(bits, *places))
+
+
+def unlink_segments(folder: Path, entries: Sequence[SegmentEntry]) -> None:
+    """Delete segments that the database no longer names."""
+    for entry in entries:
+        (folder / entry.name).unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def absorbed(rows: Sequence[int], new: int) -> int:
+    """How many of the newest segments a new one takes in: those no larger than itself, so that their number stays
+    logarithmic and a vector is written again at most log2(MOST_ROWS / FOLD_ROWS) times.
+
+    rows : of the segments, oldest first; new : rows of the new one
+    """
+    count = 0
+    for size in reversed(rows):
+        if size > new or size + new > MOST_ROWS:
+            break
+        new += size
+        count += 1
+    return count
+
+
+class SearchBlock:
+    """A block with its exact FAISS index."""
+
+    def __init__(self, block: Block) -> None:
+        import faiss
+
+        self.block = block
+        self._index = faiss.IndexBinaryFlat(8 * block.vectors.bits.shape[1])
+        self._index.add(np.ascontiguousarray(block.vectors.bits))
+
+    def nearest(self, bits: NDArray[np.uint8], k: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Rows and distances (Q, <= k) of the nearest, the lower row first among equals."""
+        distance, row = self._index.search(bits, min(k, len(self.block.vectors)))
+        order = np.lexsort((row, distance), axis=1)
+        return np.take_along_axis(row, order, 1), np.take_along_axis(distance, order, 1)
+
+
+def search_blocks(blocks: Sequence[SearchBlock], bits: NDArray[np.uint8], k: int) -> Hits:
+    """The k nearest over blocks of rising ids, as if they were one."""
+    queries = len(bits)
+    found: list[tuple[NDArray[np.generic], ...]] = []
+    for held in blocks:
+        row, distance = held.nearest(np.ascontiguousarray(bits, np.uint8), k)
+        block, vectors = held.block, held.block.vectors
+        ids = block.ids[np.searchsorted(block.starts, row, side="right") - 1]
+        found.append((distance, ids, vectors.x[row], vectors.y[row], vectors.direction[row]))
+    fillers = (np.iinfo(np.int32).max, -1, 0.0, 0.0, 0.0)
+    types = (np.int32, np.int64, np.float32, np.float32, np.float32)
+    columns = [
+        np.concatenate([*(part[i] for part in found), np.full((queries, k), filler, kind)], axis=1)
+        for i, (filler, kind) in enumerate(zip(fillers, types, strict=True))
+    ]
+    # A stable sort keeps blocks and rows in their order, which is the order of the ids; the fillers come last.
+    order = np.argsort(columns[0], axis=1, kind="stable")[:, :k]
+    distance, ids, x, y, direction = (np.take_along_axis(column, order, 1) for column in columns)
+    return Hits(ids, distance, x, y, direction)

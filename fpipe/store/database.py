@@ -1,0 +1,224 @@
+"""SQLite as fpipe uses it: WAL, every commit fsynced, deleted content overwritten, every error one of fpipe's own."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from fpipe.core.errors import (
+    DiskFull,
+    FpipeError,
+    GalleryVersion,
+    IntegrityError,
+    Locked,
+    NetworkDisk,
+    NoGallery,
+)
+
+BUSY_MS = 5000
+"""How long a statement waits for another process's transaction."""
+
+
+class Database:
+    """One connection.  Readers never write, not even a checkpoint; the writer holds the lock of ``store.lock``.
+
+    Raises IntegrityError on a damaged file, Locked, DiskFull and NetworkDisk, whatever the call.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, immutable: bool = False) -> None:
+        self.path = path
+        self.immutable = immutable
+        self._connection = connection
+
+    @classmethod
+    def create(cls, path: Path, application: int, versions: Sequence[str], fill: Callable[[Database], None]) -> Self:
+        """A new database with schema and first content, or none: one transaction makes it.
+
+        application : 32-bit number that marks the file as ours
+        versions : SQL that leads from each version to the next; their number is the current version
+        fill : writes the first content
+        """
+        with _errors(path):
+            database = cls(path, _connect(path, "rwc"))
+            database._set_up_writer()
+            with database.transaction():
+                database.run(f"PRAGMA application_id = {application}")
+                database._upgrade(0, versions)
+                fill(database)
+        return database
+
+    @classmethod
+    def open(cls, path: Path, application: int, versions: Sequence[str], *, write: bool) -> Self:
+        """An existing database.
+
+        Raises NoGallery where there is none, GalleryVersion for a version this program does not know.
+        """
+        if not path.is_file():
+            raise NoGallery(where=str(path.parent))
+        with _errors(path):
+            database = cls._open_writer(path) if write else cls._open_reader(path)
+            try:
+                database._recognise(application, versions, write=write)
+                if write:
+                    database._set_up_writer()
+            except BaseException:
+                database.close()
+                raise
+        return database
+
+    @classmethod
+    def _open_writer(cls, path: Path) -> Self:
+        return cls(path, _connect(path, "rw"))
+
+    @classmethod
+    def _open_reader(cls, path: Path) -> Self:
+        """Read-only media can't hold the shared memory that WAL needs: there the file is read as unchangeable."""
+        connection = _connect(path, "ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+                raise
+            log = path.with_name(f"{path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                reason = f"read-only, and {log.name} holds changes of an interrupted command"
+                raise DiskFull(where=str(path), reason=f"{reason}: copy the folder to a writable disk") from error
+            return cls(path, _connect(path, "ro&immutable=1"), immutable=True)
+        return cls(path, connection)
+
+    def _set_up_writer(self) -> None:
+        (mode,) = self.one("PRAGMA journal_mode = WAL")
+        if mode != "wal":
+            raise NetworkDisk(
+                where=str(self.path), reason=f"SQLite's write-ahead log does not work here (got {mode!r})"
+            )
+        for setting in (
+            "synchronous = FULL",
+            "secure_delete = ON",  # FAST would leave deleted content behind
+            "temp_store = MEMORY",  # names must not reach a temporary file
+            "foreign_keys = ON",
+        ):
+            self.run(f"PRAGMA {setting}")
+
+    def _recognise(self, application: int, versions: Sequence[str], *, write: bool) -> None:
+        got_application, version = *self.one("PRAGMA application_id"), *self.one("PRAGMA user_version")
+        if (got_application, version) == (0, 0) and self.one("SELECT count(*) FROM sqlite_schema") == (0,):
+            raise NoGallery(where=str(self.path.parent))  # creating it was interrupted
+        if got_application != application:
+            raise IntegrityError(where=str(self.path), reason=f"not ours: application id {got_application:#x}")
+        if not 0 < version <= len(versions) or (version < len(versions) and not write):
+            raise GalleryVersion(where=str(self.path.parent), got=version, expected=len(versions))
+        if version < len(versions):
+            with self.transaction():
+                self._upgrade(version, versions)
+
+    def _upgrade(self, version: int, versions: Sequence[str]) -> None:
+        for script in versions[version:]:
+            for statement in filter(str.strip, script.split(";")):
+                self.run(statement)
+        self.run(f"PRAGMA user_version = {len(versions)}")
+
+    def close(self) -> None:
+        """Close; the last one to close tidies the log away."""
+        self._connection.close()
+
+    def run(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """One statement; returns the row id of an insertion."""
+        with _errors(self.path):
+            return self._connection.execute(sql, values).lastrowid or 0
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with _errors(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one by one.  Holds a read transaction as long as it is not exhausted."""
+        with _errors(self.path):
+            yield from self._connection.execute(sql, values)
+
+    def first(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row, or None."""
+        with _errors(self.path):
+            row: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+            return row
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The first row of a query that has one by the schema's rules."""
+        row = self.first(sql, values)
+        if row is None:
+            raise IntegrityError(where=str(self.path), reason=f"no row for: {sql}")
+        return row
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when it ends."""
+        yield from self._between("BEGIN IMMEDIATE")
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads of one state.  To be kept short: while it lasts the log can't be emptied."""
+        yield from self._between("BEGIN")
+
+    def _between(self, begin: str) -> Iterator[None]:
+        self.run(begin)
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes whenever the content may have changed, by whomever."""
+        return int(self.one("PRAGMA data_version")[0]), self._connection.total_changes
+
+    def empty_log(self) -> bool:
+        """Move everything into the main file and cut the log to zero bytes; False where a reader prevents it."""
+        return bool(self.one("PRAGMA wal_checkpoint(TRUNCATE)")[0] == 0)
+
+    def problems(self) -> list[str]:
+        """What SQLite's own check finds wrong."""
+        return [f"{self.path.name}: {line}" for (line,) in self.rows("PRAGMA integrity_check(20)") if line != "ok"]
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    return connection
+
+
+_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_SHARED_MEMORY = {
+    sqlite3.SQLITE_IOERR_SHMMAP,
+    sqlite3.SQLITE_IOERR_SHMOPEN,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
+@contextlib.contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+
+
+def _translated(path: Path, error: sqlite3.Error) -> FpipeError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)  # undecodable text carries no code
+    if code in _SHARED_MEMORY:
+        return NetworkDisk(where=str(path), reason=str(error))
+    if code & 0xFF in _BUSY:
+        return Locked(where=str(path.parent), reason=f"another command holds the database ({error})")
+    if code & 0xFF in _DISK:
+        return DiskFull(where=str(path), reason=str(error))
+    return IntegrityError(where=str(path), reason=f"the database is damaged: {error}")

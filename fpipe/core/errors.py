@@ -184,6 +184,14 @@ class NameTaken(InputRefused):
     hint = "remove that print first, or give this file another name"
 
 
+class Fault(InputRefused):
+    """An unforeseen exception while one file of a batch was read: listed as what it is, and the batch goes on."""
+
+    code = "fault"
+    template = "{where}: a fault in fpipe: {reason}"
+    hint = "please report it"
+
+
 class BadName(InputRefused):
     """A file name that can't be stored as text."""
 

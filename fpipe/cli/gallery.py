@@ -1,0 +1,230 @@
+"""``fpipe gallery``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fpipe.cli.common import (
+    jobs_option,
+    json_option,
+    notice,
+    ppi_option,
+    preset_option,
+    print_json,
+    print_json_line,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from fpipe.index.records import Kind
+    from fpipe.service.enroll import Outcome
+
+_KINDS = ("plain", "rolled", "latent")
+
+
+def _example(*lines: str) -> str:
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+gallery_argument = click.argument("gallery", type=click.Path(path_type=Path))
+
+
+@click.group(epilog=_example("fpipe gallery create G", "fpipe gallery add G cards/ --ppi 500 --jobs 4"))
+def command() -> None:
+    """Create, fill, list, check and mend a gallery.
+
+    A gallery is a folder on a local disk.  What was reported as added survives
+    crashes; docs/gallery.md says what it promises.
+    """
+
+
+@command.command(epilog=_example("fpipe gallery create G", "fpipe gallery create G --no-originals"))
+@gallery_argument
+@click.option("--no-originals", is_flag=True, help="Keep path and sha256 of the files, not the files themselves.")
+@json_option
+def create(gallery: Path, no_originals: bool, as_json: bool) -> None:
+    """Make the new, empty gallery GALLERY.
+
+    The files that are added are kept in it: reports show them, and better
+    methods can read them again.
+    """
+    from fpipe.service.enroll import create_gallery
+
+    create_gallery(gallery, keep_originals=not no_originals)
+    if as_json:
+        print_json({"gallery": gallery.as_posix(), "originals": not no_originals})
+    else:
+        click.echo(f"{gallery}: an empty gallery")
+
+
+@command.command(
+    epilog=_example(
+        "fpipe gallery add G 12_right_index.png --ppi 500 --subject 12 --finger right_index",
+        "fpipe gallery add G cards/ --kind rolled --jobs 4 --json > added.jsonl",
+    )
+)
+@gallery_argument
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@ppi_option
+@click.option("--subject", help="Whose prints these are: a name or number.")
+@click.option("--finger", help="Which finger, for instance right_index or 2.")
+@click.option("--kind", type=click.Choice(_KINDS), default="plain", show_default=True, help="Impression type.")
+@preset_option(None)
+@jobs_option
+@click.option("--mixed", is_flag=True, help="Allow methods of reading that are new to prints of this kind in GALLERY.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a file, then a summary line.")
+def add(
+    gallery: Path,
+    files: tuple[Path, ...],
+    ppi: float | None,
+    subject: str | None,
+    finger: str | None,
+    kind: Kind,
+    preset: str | None,
+    jobs: int,
+    mixed: bool,
+    as_json: bool,
+) -> int:
+    """Add FILEs to GALLERY: pictures, template files, or folders of them.
+
+    A print is named by its path as given here.  Files whose bytes are in the
+    gallery already are left alone, so an interrupted run can simply be repeated.
+    A file that can't be used is listed with the reason, and the rest goes on.
+    """
+    from fpipe.service.enroll import enroll
+    from fpipe.service.gallery_files import gather
+
+    counts = {"added": 0, "known": 0, "quarantined": 0}
+    interrupted = False
+    with progress("adding", sum(1 for _ in gather(files))) as advance:
+        outcomes = enroll(
+            gallery, files, ppi=ppi, subject=subject, finger=finger, kind=kind, preset=preset, jobs=jobs, mixed=mixed
+        )
+        try:
+            for outcome in outcomes:
+                counts[outcome.status] += 1
+                _tell(outcome, as_json)
+                advance(1)
+        except KeyboardInterrupt:
+            interrupted = True
+    if as_json:
+        print_json_line({"type": "summary", **counts, "interrupted": interrupted})
+    else:
+        click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+    if interrupted:
+        raise KeyboardInterrupt
+    if counts["quarantined"]:
+        return 3 if counts["added"] or counts["known"] else 5
+    return 0
+
+
+def _tell(outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        print_json_line({"type": "item", **outcome.as_document()})
+    else:
+        for line in outcome.notices:
+            notice(f"{outcome.file}: {line}")
+        if outcome.code:
+            notice(f"left out ({outcome.code}): {outcome.message}")
+        else:
+            click.echo(f"{outcome.status} {outcome.file}")
+
+
+@command.command("list", epilog=_example("fpipe gallery list G", "fpipe gallery list G --json"))
+@gallery_argument
+@json_option
+def list_(gallery: Path, as_json: bool) -> None:
+    """List the prints of GALLERY."""
+    from fpipe.index import Gallery
+
+    with Gallery.open(gallery) as opened:
+        records = opened.records()
+        methods = opened.extraction_digests()
+    if as_json:
+        print_json({"prints": [record.as_document() for record in records], "extraction_digests": methods})
+        return
+    for record in records:
+        who = " ".join(part for part in (record.subject, record.finger) if part)
+        click.echo(f"{record.print}  {record.kind}, {record.minutiae} minutiae{f'  ({who})' if who else ''}")
+    click.echo(f"{len(records)} prints")
+
+
+@command.command(epilog=_example("fpipe gallery show G cards/12_right_index.png --json"))
+@gallery_argument
+@click.argument("name", metavar="PRINT")
+@json_option
+def show(gallery: Path, name: str, as_json: bool) -> None:
+    """Everything GALLERY says of one PRINT, and whether its original is there."""
+    from fpipe.index import Gallery
+
+    with Gallery.open(gallery) as opened:
+        record = opened.named(name)
+        there = opened.original(record) is not None
+    document: dict[str, Any] = {**record.as_document(), "original": there}
+    if as_json:
+        print_json(document)
+    else:
+        for key, value in document.items():
+            click.echo(f"{key:18} {'' if value is None else value}")
+
+
+@command.command(epilog=_example("fpipe gallery remove G cards/12_right_index.png"))
+@gallery_argument
+@click.argument("names", nargs=-1, required=True, metavar="PRINT...")
+@json_option
+def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
+    """Remove PRINTs for good: records, templates, vectors and originals.
+
+    No byte of them is left in any file of the gallery; its log says that a
+    removal happened, not of what.  Copies and backups are yours to look after.
+    """
+    from fpipe.index import Gallery
+
+    with Gallery.open(gallery, write=True) as opened:
+        opened.remove(names)
+    count = len(set(names))
+    if as_json:
+        print_json({"removed": count})
+    else:
+        click.echo(f"{count} removed")
+
+
+@command.command(epilog=_example("fpipe gallery check G && echo whole"))
+@gallery_argument
+@json_option
+def check(gallery: Path, as_json: bool) -> int:
+    """Compare every byte of GALLERY with what was stored; exit 6 where it differs."""
+    from fpipe.index import Gallery
+
+    with Gallery.open(gallery) as opened:
+        problems, remains, prints = opened.check(), opened.leftovers(), len(opened.print_ids())
+    if as_json:
+        print_json({"whole": not problems, "prints": prints, "problems": problems, "leftovers": remains})
+    else:
+        for line in remains:
+            notice(f"{line}; the next command that writes clears it away")
+        for line in problems:
+            click.echo(line)
+        click.echo(f"{len(problems)} problems" if problems else f"whole, {prints} prints")
+    return 6 if problems else 0
+
+
+@command.command(epilog=_example("fpipe gallery rebuild G"))
+@gallery_argument
+@json_option
+def rebuild(gallery: Path, as_json: bool) -> None:
+    """Make the index of GALLERY again from its templates."""
+    from fpipe.index import Gallery
+    from fpipe.service.enroll import rebuild_gallery
+
+    with Gallery.open(gallery) as opened:
+        prints = len(opened.print_ids())
+    with progress("rebuilding", prints) as advance:
+        rebuild_gallery(gallery, advance)
+    if as_json:
+        print_json({"prints": prints})
+    else:
+        click.echo(f"the index of {prints} prints is made again")

@@ -33,6 +33,7 @@ class Picture:
     bits : bits a sample in the file
     sha256 : of the file's bytes, hex
     notices : what a person should know (other pages, unequal resolutions), one line each
+    pages : pictures in the file; this is the first
     """
 
     pixels: GrayImage
@@ -42,6 +43,7 @@ class Picture:
     bits: int
     sha256: str
     notices: tuple[str, ...] = ()
+    pages: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

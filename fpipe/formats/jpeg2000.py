@@ -1,0 +1,143 @@
+"""JPEG 2000 (ISO/IEC 15444-1), as JP2 file and as raw codestream; decoded in the worker, judged here."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from fpipe.core.errors import Damaged, Truncated, Unsupported
+from fpipe.formats.colour import Alpha, Model, to_gray
+from fpipe.formats.decoded import Decoded, check_size
+from fpipe.formats.isolation import decode_apart
+from fpipe.formats.resolution import UNSTATED, Resolution, per_metre
+
+FILE_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
+STREAM_SIGNATURE = b"\xff\x4f\xff\x51"
+_MODES: dict[str, tuple[Model, Alpha]] = {
+    "L": ("gray", "none"),
+    "I;16": ("gray", "none"),
+    "LA": ("gray", "straight"),
+    "RGB": ("rgb", "none"),
+    "RGBA": ("rgb", "straight"),
+    "CMYK": ("cmyk", "none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    width: int
+    height: int
+    bits: int
+    signed: bool
+
+
+def decode(data: bytes, where: str) -> Decoded:
+    """A JP2 file or a raw codestream."""
+    resolution = UNSTATED
+    stream = data
+    if not data.startswith(STREAM_SIGNATURE):
+        stream, resolution = _open_file(data, where)
+    facts = _read_stream(stream, where)
+    check_size(facts.width, facts.height, where)
+    if facts.signed or facts.bits > 16:
+        raise Unsupported(where=where, reason=f"{facts.bits}-bit{' signed' * facts.signed} JPEG 2000 is not read")
+    raw = decode_apart("jpeg2000", data, where)
+    if raw.mode not in _MODES or (raw.width, raw.height) != (facts.width, facts.height):
+        raise Damaged(where=where, reason=f"decoded to {raw.width} x {raw.height} px of {raw.mode}, against its header")
+    model, alpha = _MODES[raw.mode]
+    if raw.mode == "I;16":
+        deep = np.frombuffer(raw.data, "<u2").reshape(raw.height, raw.width, 1) >> (16 - facts.bits)
+        return Decoded(to_gray(deep, 2**facts.bits - 1, model), facts.bits, resolution)
+    samples = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, -1)
+    return Decoded(to_gray(samples, 255, model, alpha), facts.bits, resolution)
+
+
+def _boxes(data: bytes, start: int, end: int, where: str) -> Iterator[tuple[bytes, int, int]]:
+    """(type, first byte, end) of the boxes between two places."""
+    at = start
+    while at < end:
+        if at + 8 > end:
+            raise Truncated(where=where, reason=f"at byte {at}: a box needs 8 bytes, {end - at} left")
+        size, kind = struct.unpack_from(">I4s", data, at)
+        head = 8
+        if size == 1 and at + 16 <= end:
+            size, head = struct.unpack_from(">Q", data, at + 8)[0], 16
+        elif size == 0:
+            size = end - at
+        if size < head:
+            raise Damaged(where=where, reason=f"at byte {at}: box {kind!r} of {size} bytes")
+        if at + size > end:
+            raise Truncated(
+                where=where, reason=f"at byte {at}: box {kind!r} of {size} bytes announced, {end - at} left"
+            )
+        yield kind, at + head, at + size
+        at += size
+
+
+def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution]:
+    """The codestream of a JP2 file, and its resolution: of capture before that of display."""
+    found: dict[bytes, Resolution] = {}
+    stream = b""
+    for kind, first, end in _boxes(data, 0, len(data), where):
+        if kind == b"jp2h":
+            for inner, inner_first, inner_end in _boxes(data, first, end, where):
+                if inner == b"res ":
+                    for name, at, stop in _boxes(data, inner_first, inner_end, where):
+                        found[name] = _resolution(data[at:stop])
+        elif kind == b"jp2c" and not stream:
+            stream = data[first:end]
+    if not stream:
+        raise Truncated(where=where, reason="no codestream in it")
+    return stream, found.get(b"resc", found.get(b"resd", UNSTATED))
+
+
+def _resolution(content: bytes) -> Resolution:
+    if len(content) < 10:
+        return UNSTATED
+    down, down_by, across, across_by, down_power, across_power = struct.unpack_from(">HHHHbb", content)
+    if not down_by or not across_by:
+        return UNSTATED
+    return per_metre(across / across_by * 10.0**across_power, down / down_by * 10.0**down_power)
+
+
+def _read_stream(stream: bytes, where: str) -> _Stream:
+    """The size header, and a walk over the tile parts to their end mark: a cut stream still decodes, blurred."""
+    if not stream.startswith(STREAM_SIGNATURE) or len(stream) < 45:
+        raise Damaged(where=where, reason="no size header at the beginning of its codestream")
+    right, bottom, left, top = struct.unpack_from(">IIII", stream, 8)
+    components = struct.unpack_from(">H", stream, 40)[0]
+    if not 1 <= components <= 16 or 42 + 3 * components > len(stream):
+        raise Damaged(where=where, reason=f"{components} colour components")
+    depths = {stream[42 + 3 * i] for i in range(components)}
+    _walk(stream, where)
+    return _Stream(right - left, bottom - top, max(d & 127 for d in depths) + 1, any(d & 128 for d in depths))
+
+
+def _walk(stream: bytes, where: str) -> None:
+    at = 2
+    while True:
+        if at + 4 > len(stream):
+            if stream[at : at + 2] == b"\xff\xd9":
+                return
+            raise Truncated(
+                where=where, reason=f"at byte {at} of its codestream: a marker expected, {len(stream) - at} bytes left"
+            )
+        marker, size = struct.unpack_from(">HH", stream, at)
+        if marker == 0xFFD9:
+            return
+        if marker == 0xFF90:
+            part = struct.unpack_from(">I", stream, at + 6)[0] if at + 10 <= len(stream) else 0
+            if part == 0:  # the last tile part reaches to the end
+                if not stream.endswith(b"\xff\xd9"):
+                    raise Truncated(where=where, reason="no end mark")
+                return
+            if part < 14:
+                raise Damaged(where=where, reason=f"a tile part of {part} bytes")
+            at += part
+            continue
+        if not 0xFF51 <= marker <= 0xFF6F or size < 2:
+            raise Damaged(where=where, reason=f"at byte {at} of its codestream: {marker:#06x} is no marker of a header")
+        at += 2 + size

@@ -76,7 +76,7 @@ def _read_header(data: bytes, where: str) -> _Header:
             number = 4
         if 54 + 4 * number > len(data):
             raise Truncated(where=where, reason="the colour masks are missing")
-        masks = (*struct.unpack_from(f"<{number}I", data, 54), 0)[:4]  # type: ignore[assignment]
+        masks = (*struct.unpack_from(f"<{number}I", data, 54), 0)[:4]
     elif bits == 16:
         masks = (0x7C00, 0x03E0, 0x001F, 0)
     elif bits == 32:

@@ -58,7 +58,7 @@ class Worker:
         with self._lock:
             process = self._running()
             overdue = threading.Event()
-            timer = threading.Timer(seconds, lambda: (overdue.set(), process.kill()))
+            timer = threading.Timer(seconds, _stop, (process, overdue))
             timer.start()
             try:
                 facts, pixels = _converse(process, decoder, data, seconds)
@@ -136,6 +136,11 @@ def _converse(
     text_size, pixel_size = REPLY.unpack(head)
     facts = json.loads(_exactly(process.stdout, text_size))
     return facts, _exactly(process.stdout, pixel_size)
+
+
+def _stop(process: subprocess.Popen[bytes], overdue: threading.Event) -> None:
+    overdue.set()
+    process.kill()
 
 
 def _exactly(stream: IO[bytes], size: int) -> bytes:

@@ -49,7 +49,8 @@ def decode(data: bytes, where: str) -> Decoded:
         raise Damaged(where=where, reason=f"decoded to {raw.width} x {raw.height} px of {raw.mode}, against its header")
     model, alpha = _MODES[raw.mode]
     if raw.mode == "I;16":
-        deep = np.frombuffer(raw.data, "<u2").reshape(raw.height, raw.width, 1) >> (16 - facts.bits)
+        deep = np.right_shift(np.frombuffer(raw.data, "<u2"), 16 - facts.bits, dtype=np.uint16)
+        deep = deep.reshape(raw.height, raw.width, 1)
         return Decoded(to_gray(deep, 2**facts.bits - 1, model), facts.bits, resolution)
     samples = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, -1)
     return Decoded(to_gray(samples, 255, model, alpha), facts.bits, resolution)

@@ -130,10 +130,10 @@ def _inflate(packed: bytes, size: int, where: str) -> bytes:
         stream = unpacker.decompress(packed, size + 1)
     except zlib.error as error:
         raise Damaged(where=where, reason=f"its compressed data is broken ({error})") from error
-    if len(stream) < size or not unpacker.eof:
-        raise Truncated(where=where, reason=f"{size} bytes of pixels expected, {len(stream)} found")
     if len(stream) > size:
         raise Damaged(where=where, reason=f"more pixels than its header declares ({size} bytes expected)")
+    if len(stream) < size or not unpacker.eof:
+        raise Truncated(where=where, reason=f"{size} bytes of pixels expected, {len(stream)} found")
     return stream
 
 
@@ -158,7 +158,7 @@ def _by_pillow(chunks: _Chunks, where: str) -> NDArray[np.uint8] | NDArray[np.ui
         raise Damaged(where=where, reason=f"its pixels can't be decoded ({error})") from error
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * 255
-    return pixels.astype(np.uint16 if pixels.dtype.itemsize > 1 else np.uint8)
+    return pixels.astype(np.uint16) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
 
 
 def _unfiltered(block: NDArray[np.uint8], distance: int, where: str) -> NDArray[np.uint8]:

@@ -124,7 +124,7 @@ def read_directories(data: bytes, where: str, most: int = 10_000) -> Iterator[Di
 def _entries(data: bytes, order: str, entry: str, first: int, step: int, count: int) -> dict[int, tuple[int, int, int]]:
     """Tag -> (type, count, where its values lie): in the entry itself where they fit."""
     inline = struct.calcsize(order + entry[-1])
-    found = {}
+    found: dict[int, tuple[int, int, int]] = {}
     for at in range(first, first + step * count, step):
         tag, kind, number, offset = struct.unpack_from(order + entry, data, at)
         size = struct.calcsize(order + _TYPES.get(kind, "B")) * number

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fpipe.core.errors import Damaged, Truncated, Unsupported
 from fpipe.core.types import GrayImage
-from fpipe.formats.colour import CHANNELS, Alpha, Model, luma, to_gray
+from fpipe.formats.colour import CHANNELS, Alpha, Model, Samples, luma, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.isolation import decode_apart
 from fpipe.formats.tags import Directory, read_directories
@@ -128,7 +127,7 @@ def _colours(layout: _Layout) -> tuple[Model, Alpha]:
     return model, alphas.get(extra, "none")
 
 
-def _palette(samples: NDArray[np.uint32], layout: _Layout) -> GrayImage:
+def _palette(samples: Samples, layout: _Layout) -> GrayImage:
     index, table = samples[..., 0], np.array(layout.directory.integers(320), np.int64)
     if layout.bits > 16 or len(table) != 3 * 2**layout.bits or table.max(initial=0) > 65535 or table.min(initial=0) < 0:
         raise Damaged(where=layout.where, reason=f"a palette of {len(table)} values for {layout.bits} bits")
@@ -138,7 +137,7 @@ def _palette(samples: NDArray[np.uint32], layout: _Layout) -> GrayImage:
     return np.take(luma(red, green, blue).astype(np.uint8), index)
 
 
-def _samples(layout: _Layout) -> NDArray[np.uint32]:
+def _samples(layout: _Layout) -> Samples:
     """(H, W, samples) as the smallest unsigned type that holds them."""
     kind = np.uint8 if layout.bits <= 8 else np.uint16 if layout.bits <= 16 else np.uint32
     out = np.empty((layout.height, layout.width, layout.samples), kind)
@@ -178,7 +177,7 @@ def _chunks(layout: _Layout) -> Iterator[tuple[int, int, int, bytes]]:
         yield plane, place // across * layout.chunk_height, place % across * layout.chunk_width, packed
 
 
-def _unpacked(packed: bytes, rows: int, layout: _Layout) -> NDArray[np.uint32]:
+def _unpacked(packed: bytes, rows: int, layout: _Layout) -> Samples:
     """One strip or tile -> (rows, chunk width, samples of it)."""
     if layout.compression == JPEG:
         return _jpeg(packed, rows, layout)
@@ -194,18 +193,19 @@ def _unpacked(packed: bytes, rows: int, layout: _Layout) -> NDArray[np.uint32]:
     if layout.predictor == 2:
         if layout.bits not in (8, 16, 32):
             raise Unsupported(where=layout.where, reason=f"differences of {layout.bits} bits are not read")
-        return np.add.accumulate(values, axis=1, dtype=values.dtype)
+        return np.cumsum(values, axis=1, dtype=values.dtype)
     if layout.predictor != 1:
         raise Unsupported(where=layout.where, reason=f"predictor {layout.predictor} is not read")
     return values
 
 
-def _numbers(lines: NDArray[np.uint8], layout: _Layout) -> NDArray[np.uint32]:
+def _numbers(lines: Samples, layout: _Layout) -> Samples:
     """(rows, bytes) -> (rows, numbers) of ``bits`` bits each."""
     bits, number = layout.bits, layout.chunk_width * layout.chunk_samples
     if bits in (8, 16, 32):
         kind = np.dtype(f"{layout.directory.order}u{bits // 8}")
-        return np.ascontiguousarray(lines).view(kind).astype(kind.newbyteorder("="), copy=False)
+        whole: Samples = np.ascontiguousarray(lines).view(kind).astype(kind.newbyteorder("="), copy=False)
+        return whole
     if bits < 8 and 8 % bits == 0:
         shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
         return (lines[:, :, None] >> shifts & (2**bits - 1)).reshape(len(lines), -1)[:, :number]
@@ -266,7 +266,7 @@ def _packbits(packed: bytes, size: int) -> bytes:
     return bytes(out[:size])
 
 
-def _jpeg(packed: bytes, rows: int, layout: _Layout) -> NDArray[np.uint32]:
+def _jpeg(packed: bytes, rows: int, layout: _Layout) -> Samples:
     """A strip or tile that is a JPEG of its own, its tables kept in a tag; TIFF Technical Note 2."""
     where, samples = layout.where, layout.chunk_samples
     if layout.bits != 8 or packed[:2] != b"\xff\xd8":
@@ -281,4 +281,4 @@ def _jpeg(packed: bytes, rows: int, layout: _Layout) -> NDArray[np.uint32]:
     if channels != samples or raw.width < min(layout.chunk_width, layout.width) or raw.height < rows:
         raise Damaged(where=where, reason=f"a JPEG strip of {raw.width} x {raw.height} px, {raw.mode}")
     values = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, channels)[:rows, : layout.chunk_width]
-    return 255 - values if channels == 4 else values  # type: ignore[return-value]  # Pillow turns Adobe's ink around
+    return np.subtract(255, values, dtype=np.uint8) if channels == 4 else values  # Pillow turns Adobe's ink around

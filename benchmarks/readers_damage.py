@@ -89,7 +89,7 @@ def originals() -> dict[str, list[bytes]]:
 def declared_size(data: bytes) -> tuple[int, int] | None:
     """(height, width) of the header, upright, by Pillow; None where it can't tell."""
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
             turned = image.getexif().get(274, 1) >= 5 and image.format in ("TIFF", "JPEG")
             return image.size if turned else image.size[::-1]
     except Exception:  # noqa: BLE001 - a damaged header may break anything in it

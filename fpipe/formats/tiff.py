@@ -204,11 +204,10 @@ def _numbers(lines: Samples, layout: _Layout) -> Samples:
     bits, number = layout.bits, layout.chunk_width * layout.chunk_samples
     if bits in (8, 16, 32):
         kind = np.dtype(f"{layout.directory.order}u{bits // 8}")
-        whole: Samples = np.ascontiguousarray(lines).view(kind).astype(kind.newbyteorder("="), copy=False)
-        return whole
+        return np.ascontiguousarray(lines).view(kind).astype(kind.newbyteorder("="), copy=False)
     if bits < 8 and 8 % bits == 0:
         shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
-        return (lines[:, :, None] >> shifts & (2**bits - 1)).reshape(len(lines), -1)[:, :number]
+        return (lines[:, :, None] >> shifts & ((1 << bits) - 1)).reshape(len(lines), -1)[:, :number]
     single = np.unpackbits(lines, axis=1)[:, : number * bits].reshape(len(lines), number, bits)
     out = np.zeros(single.shape[:2], np.uint32)
     for i in range(bits):
@@ -281,4 +280,4 @@ def _jpeg(packed: bytes, rows: int, layout: _Layout) -> Samples:
     if channels != samples or raw.width < min(layout.chunk_width, layout.width) or raw.height < rows:
         raise Damaged(where=where, reason=f"a JPEG strip of {raw.width} x {raw.height} px, {raw.mode}")
     values = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, channels)[:rows, : layout.chunk_width]
-    return np.subtract(255, values, dtype=np.uint8) if channels == 4 else values  # Pillow turns Adobe's ink around
+    return 255 - values if channels == 4 else values  # Pillow turns Adobe's ink around

@@ -92,16 +92,18 @@ def by_libtiff(pixels: np.ndarray, compression: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("compression", ["raw", "tiff_lzw", "packbits", "tiff_adobe_deflate", "group3", "group4"])
-@pytest.mark.parametrize("bilevel", [False, True])
+PACKINGS = ("raw", "tiff_lzw", "packbits", "tiff_adobe_deflate")
+
+
+@pytest.mark.parametrize(
+    ("compression", "bilevel"),
+    [(name, False) for name in PACKINGS] + [(name, True) for name in (*PACKINGS, "group3", "group4", "tiff_ccitt")],
+)
 def test_packings_of_libtiff(compression: str, bilevel: bool) -> None:
     pixels = ridges(61, 45)
-    if bilevel:
-        pixels = (pixels > 127).astype(bool)
-    elif compression.startswith("group"):
-        pytest.skip("fax packing is for two levels")
-    expected = pixels.astype(np.uint8) * (255 if bilevel else 1)
-    assert (read_picture(by_libtiff(pixels, compression)).pixels == expected).all()
+    stored = (pixels > 127).astype(bool) if bilevel else pixels
+    expected = stored.astype(np.uint8) * 255 if bilevel else pixels
+    assert (read_picture(by_libtiff(stored, compression)).pixels == expected).all()
 
 
 def test_lzw_of_16_bits_and_of_colour_with_differences() -> None:

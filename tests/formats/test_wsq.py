@@ -74,9 +74,31 @@ def test_every_cut_is_an_error() -> None:
 
 def test_a_cut_block_with_an_end_mark_put_back_is_an_error() -> None:
     data = with_comments()
-    for left in (8, 50, 200):
+    for left in range(3, 300, 3):
         with pytest.raises(InputRefused):
             read_picture(data[:-left] + b"\xff\xa1")
+
+
+def test_sizes_of_all_parities_hold_the_coefficients_the_standard_counts() -> None:
+    rng = np.random.default_rng(1)
+    for height in range(96, 104):
+        for width in range(112, 128):
+            noise = rng.integers(60, 190, (height, width)).astype(np.uint8)
+            assert read_picture(wsq.compress(noise.tobytes(), height, width, 12)).pixels.shape == (height, width)
+
+
+def test_a_flip_that_loses_the_place_in_the_codes_is_an_error() -> None:
+    data = with_comments()
+    at = data.rindex(b"\xff\xa3") - 200
+    errors = 0
+    for i in range(100):
+        broken = bytearray(data)
+        broken[at + i] ^= 0x10
+        try:
+            assert read_picture(bytes(broken)).pixels.shape == (144, 128)
+        except InputRefused:
+            errors += 1
+    assert errors > 50
 
 
 def test_headers_that_can_not_be() -> None:

@@ -93,7 +93,7 @@ class Worker:
         self._owner = os.getpid()
         script = Path(__file__).with_name("worker.py")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(script)],  # -P: no modules from the folder the user happens to be in
+            [sys.executable, "-P", "-W", "ignore", str(script)],  # -P: no modules from the current folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._printed,

@@ -10,7 +10,7 @@ import numpy as np
 from fpipe.core.errors import Damaged, Truncated, Unsupported
 from fpipe.formats.colour import Model, to_gray
 from fpipe.formats.decoded import Decoded, check_size
-from fpipe.formats.isolation import decode_apart
+from fpipe.formats.isolation import Raw, decode_apart
 from fpipe.formats.resolution import UNSTATED, Resolution, credible, per_centimetre, per_inch, unusable
 from fpipe.formats.tags import exif
 
@@ -39,13 +39,25 @@ def decode(data: bytes, where: str) -> Decoded:
         kind = "lossless" if facts.frame in _LOSSLESS else f"{facts.precision}-bit"
         raise Unsupported(where=where, reason=f"{kind} JPEG is not read; save it as PNG or TIFF")
     check_size(facts.width, facts.height, where)
-    raw = decode_apart("jpeg", data, where)
+    raw, notices = decode_pixels(data, where)
     if raw.mode not in _MODELS or (raw.width, raw.height) != (facts.width, facts.height):
         raise Damaged(where=where, reason=f"decoded to {raw.width} x {raw.height} px of {raw.mode}, against its header")
     samples = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, -1)
     resolution, notice = _chosen(facts)
-    notices = [*facts.notices, *filter(None, (notice,))]
+    notices += [*facts.notices, *filter(None, (notice,))]
+    if (after := len(data) - data.rfind(b"\xff\xd9") - 2) and after < len(data):
+        notices.append(f"{after} bytes follow the end of the picture and were ignored")
     return Decoded(to_gray(samples, 255, _MODELS[raw.mode]), 8, resolution, facts.orientation, 1, notices)
+
+
+def decode_pixels(data: bytes, where: str) -> tuple[Raw, list[str]]:
+    """Pixels and notices; where libjpeg made up pixels that are not in the file, an error instead of a picture."""
+    raw = decode_apart("jpeg", data, where)
+    if "premature end" in raw.printed.lower():
+        raise Truncated(where=where, reason=f"pixels are missing ({raw.printed})")
+    if "corrupt jpeg data" in raw.printed.lower() and "extraneous" not in raw.printed:
+        raise Damaged(where=where, reason=raw.printed)
+    return raw, [f"the JPEG decoder says: {raw.printed}"] if raw.printed else []
 
 
 def _read_markers(data: bytes, where: str) -> _Facts:

@@ -47,13 +47,14 @@ def decode(data: bytes, where: str) -> Decoded:
     raw = decode_apart("jpeg2000", data, where)
     if raw.mode not in _MODES or (raw.width, raw.height) != (facts.width, facts.height):
         raise Damaged(where=where, reason=f"decoded to {raw.width} x {raw.height} px of {raw.mode}, against its header")
+    notices = [f"the JPEG 2000 decoder says: {raw.printed}"] if raw.printed else []
     model, alpha = _MODES[raw.mode]
     if raw.mode == "I;16":
         deep = np.right_shift(np.frombuffer(raw.data, "<u2"), 16 - facts.bits, dtype=np.uint16)
         deep = deep.reshape(raw.height, raw.width, 1)
-        return Decoded(to_gray(deep, 2**facts.bits - 1, model), facts.bits, resolution)
+        return Decoded(to_gray(deep, 2**facts.bits - 1, model), facts.bits, resolution, notices=notices)
     samples = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, -1)
-    return Decoded(to_gray(samples, 255, model, alpha), facts.bits, resolution)
+    return Decoded(to_gray(samples, 255, model, alpha), facts.bits, resolution, notices=notices)
 
 
 def _boxes(data: bytes, start: int, end: int, where: str) -> Iterator[tuple[bytes, int, int]]:

@@ -9,7 +9,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fpipe.core.types import GrayImage
 from fpipe.formats.colour import CHANNELS, Alpha, Model, Samples, luma, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.isolation import decode_apart
+from fpipe.formats.jpeg import decode_pixels
 from fpipe.formats.tags import Directory, read_directories
 
 NONE, FAX_RLE, FAX_3, FAX_4, LZW, JPEG, DEFLATE, DEFLATE_OLD, PACKBITS = 1, 2, 3, 4, 5, 7, 8, 32946, 32773
@@ -48,6 +49,7 @@ class _Layout:
     chunk_height: int
     tiled: bool
     where: str
+    notices: set[str] = field(default_factory=set)
 
     @property
     def chunk_samples(self) -> int:
@@ -68,7 +70,8 @@ def decode(data: bytes, where: str) -> Decoded:
     else:
         model, alpha = _colours(layout)
         gray = to_gray(_samples(layout), 2**layout.bits - 1, model, alpha)
-    return Decoded(gray, layout.bits, directory.resolution(), directory.orientation(), len(full))
+    turn, notices = directory.orientation(), sorted(layout.notices)[:3]
+    return Decoded(gray, layout.bits, directory.resolution(), turn, len(full), notices)
 
 
 def _layout(directory: Directory, where: str) -> _Layout:
@@ -207,7 +210,8 @@ def _numbers(lines: Samples, layout: _Layout) -> Samples:
         return np.ascontiguousarray(lines).view(kind).astype(kind.newbyteorder("="), copy=False)
     if bits < 8 and 8 % bits == 0:
         shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
-        return (lines[:, :, None] >> shifts & ((1 << bits) - 1)).reshape(len(lines), -1)[:, :number]
+        spread: Samples = np.right_shift(lines[:, :, None], shifts, dtype=np.uint8)
+        return np.bitwise_and(spread, (1 << bits) - 1, dtype=np.uint8).reshape(len(lines), -1)[:, :number]
     single = np.unpackbits(lines, axis=1)[:, : number * bits].reshape(len(lines), number, bits)
     out = np.zeros(single.shape[:2], np.uint32)
     for i in range(bits):
@@ -236,7 +240,9 @@ def _decompressed(packed: bytes, rows: int, row_bytes: int, layout: _Layout) -> 
     else:
         name = _NAMES.get(compression, f"number {compression}")
         raise Unsupported(where=where, reason=f"the TIFF compression {name} is not read; save it with another one")
-    return decode_apart("tiff", wrapped, where).data
+    raw = decode_apart("tiff", wrapped, where)
+    layout.notices.update([f"the TIFF decoder says: {raw.printed}"] if raw.printed else [])
+    return raw.data
 
 
 def _wrap(packed: bytes, width: int, rows: int, bits: int, compression: int, options: int = 0) -> bytes:
@@ -275,7 +281,8 @@ def _jpeg(packed: bytes, rows: int, layout: _Layout) -> Samples:
     if samples in (3, 4):  # says outright what JPEG decoders otherwise guess
         transform = 1 if layout.photometric == _YCBCR else 0
         colour = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([transform])
-    raw = decode_apart("jpeg", b"\xff\xd8" + colour + tables[2:-2] + packed[2:], where)
+    raw, notices = decode_pixels(b"\xff\xd8" + colour + tables[2:-2] + packed[2:], where)
+    layout.notices.update(notices)
     channels = {"L": 1, "RGB": 3, "CMYK": 4}.get(raw.mode)
     if channels != samples or raw.width < min(layout.chunk_width, layout.width) or raw.height < rows:
         raise Damaged(where=where, reason=f"a JPEG strip of {raw.width} x {raw.height} px, {raw.mode}")

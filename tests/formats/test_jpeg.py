@@ -115,6 +115,21 @@ def test_broken_exif_is_said() -> None:
     assert any("EXIF" in notice for notice in picture.notices)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_cut_with_an_end_mark_put_back_is_an_error(progressive: bool, mode: str) -> None:
+    out = io.BytesIO()
+    Image.fromarray(ridges(64, 64)).convert(mode).save(out, "JPEG", progressive=progressive)
+    for share in (0.6, 0.8, 0.95):
+        with pytest.raises((Truncated, Damaged)):
+            read_picture(out.getvalue()[: int(len(out.getvalue()) * share)] + b"\xff\xd9")
+
+
+def test_bytes_after_the_end_are_said() -> None:
+    picture = read_picture(GOOD + b"xyz")
+    assert any("3 bytes follow" in notice for notice in picture.notices)
+
+
 def test_headers_that_can_not_be() -> None:
     frame = GOOD.index(b"\xff\xc0")
 

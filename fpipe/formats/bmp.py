@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fpipe.core.errors import Damaged, Truncated, Unsupported
 from fpipe.core.types import GrayImage
-from fpipe.formats.colour import luma
+from fpipe.formats.colour import luma, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.resolution import UNSTATED, Resolution, per_metre
 
@@ -123,7 +123,7 @@ def _from_rows(rows: NDArray[np.uint8], header: _Header, where: str) -> GrayImag
         return _coloured(index, header, where)
     if bits == 24:
         pixels = rows[:, : 3 * width].reshape(len(rows), width, 3)
-        return luma(pixels[..., 2], pixels[..., 1], pixels[..., 0]).astype(np.uint8)
+        return to_gray(pixels[..., ::-1], 255, "rgb")
     values = rows[:, : width * bits // 8].copy().view("<u2" if bits == 16 else "<u4").astype(np.int64)
     red, green, blue = (_field(values, mask, where) for mask in header.masks[:3])
     gray = luma(red, green, blue)

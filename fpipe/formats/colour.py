@@ -17,6 +17,8 @@ Samples = NDArray[np.unsignedinteger[Any]]
 Model = Literal["gray", "white_is_zero", "rgb", "cmyk"]
 Alpha = Literal["none", "straight", "premultiplied"]
 
+BAND_PIXELS = 1 << 20
+"""Pixels converted at once, so that a large scan does not need eight times its size in memory."""
 CHANNELS: dict[Model, int] = {"gray": 1, "white_is_zero": 1, "rgb": 3, "cmyk": 4}
 
 
@@ -41,6 +43,15 @@ def to_gray(samples: Samples, largest: int, model: Model, alpha: Alpha = "none")
 
     The channels of ``model`` come first, then alpha unless that is "none"; further channels are ignored.
     """
+    height, width = samples.shape[0], samples.shape[1]
+    out = np.empty((height, width), np.uint8)
+    rows = max(1, BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        out[top : top + rows] = _band(samples[top : top + rows], largest, model, alpha)
+    return out
+
+
+def _band(samples: Samples, largest: int, model: Model, alpha: Alpha) -> GrayImage:
     light: NDArray[Any]
     if model == "rgb":
         light = luma(samples[..., 0], samples[..., 1], samples[..., 2])

@@ -109,9 +109,10 @@ class Worker:
         return " ".join(text.split())
 
     def _cause_of_death(self, process: subprocess.Popen[bytes]) -> str:
-        process.kill()
-        code = process.wait()
-        return f"crashed (exit {code})"
+        try:
+            return f"crashed (exit {process.wait(timeout=1)})"
+        except subprocess.TimeoutExpired:
+            return "broke off its answer"
 
     def _discard(self) -> None:
         process, self._process = self._process, None

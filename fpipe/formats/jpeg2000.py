@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fpipe.core.errors import Damaged, Truncated, Unsupported
-from fpipe.formats.colour import Alpha, Model, to_gray
+from fpipe.formats.colour import Alpha, Model, Samples, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.isolation import decode_apart
 from fpipe.formats.resolution import UNSTATED, Resolution, per_metre
@@ -23,6 +23,8 @@ _MODES: dict[str, tuple[Model, Alpha]] = {
     "RGB": ("rgb", "none"),
     "RGBA": ("rgb", "straight"),
     "CMYK": ("cmyk", "none"),
+    "BGR;16": ("rgb", "none"),
+    "BGRA;16": ("rgb", "straight"),
 }
 
 
@@ -30,31 +32,39 @@ _MODES: dict[str, tuple[Model, Alpha]] = {
 class _Stream:
     width: int
     height: int
+    components: int
     bits: int
-    signed: bool
+    mixed: bool
 
 
 def decode(data: bytes, where: str) -> Decoded:
     """A JP2 file or a raw codestream."""
-    resolution = UNSTATED
+    resolution, palette = UNSTATED, False
     stream = data
     if not data.startswith(STREAM_SIGNATURE):
-        stream, resolution = _open_file(data, where)
+        stream, resolution, palette = _open_file(data, where)
     facts = _read_stream(stream, where)
     check_size(facts.width, facts.height, where)
-    if facts.signed or facts.bits > 16:
-        raise Unsupported(where=where, reason=f"{facts.bits}-bit{' signed' * facts.signed} JPEG 2000 is not read")
-    raw = decode_apart("jpeg2000", data, where)
+    deep_colour = facts.bits > 8 and facts.components > 1  # Pillow drops the low bits of these, and wraps the highest
+    if facts.mixed or not 1 <= facts.bits <= 16 or (deep_colour and facts.components not in (3, 4)):
+        kinds = f"{facts.components} components of {'mixed' if facts.mixed else facts.bits} bits"
+        raise Unsupported(where=where, reason=f"JPEG 2000 with {kinds} is not read; save it as PNG or TIFF")
+    if palette and facts.bits != 8:
+        raise Unsupported(where=where, reason=f"JPEG 2000 with a palette of {facts.bits} bits is not read")
+    raw = decode_apart("jpeg2000deep" if deep_colour else "jpeg2000", data, where)
     if raw.mode not in _MODES or (raw.width, raw.height) != (facts.width, facts.height):
         raise Damaged(where=where, reason=f"decoded to {raw.width} x {raw.height} px of {raw.mode}, against its header")
     notices = [f"the JPEG 2000 decoder says: {raw.printed}"] if raw.printed else []
     model, alpha = _MODES[raw.mode]
-    if raw.mode == "I;16":
-        deep = np.right_shift(np.frombuffer(raw.data, "<u2"), 16 - facts.bits, dtype=np.uint16)
-        deep = deep.reshape(raw.height, raw.width, 1)
-        return Decoded(to_gray(deep, 2**facts.bits - 1, model), facts.bits, resolution, notices=notices)
-    samples = np.frombuffer(raw.data, np.uint8).reshape(raw.height, raw.width, -1)
-    return Decoded(to_gray(samples, 255, model, alpha), facts.bits, resolution, notices=notices)
+    samples: Samples = np.frombuffer(raw.data, "<u2" if ";16" in raw.mode else np.uint8)
+    samples = samples.reshape(raw.height, raw.width, -1)
+    if not deep_colour and facts.bits not in (8, 16):  # Pillow moves gray to the upper end of 8 or 16 bits
+        samples = np.right_shift(samples, (16 if ";16" in raw.mode else 8) - facts.bits, dtype=samples.dtype)
+    if len(samples.shape) == 3 and raw.mode.startswith("BGR"):
+        samples = samples[..., [2, 1, 0, *range(3, samples.shape[2])]]
+    if samples.max() >= 1 << facts.bits:
+        raise Damaged(where=where, reason=f"a sample of {samples.max()} in {facts.bits} bits")
+    return Decoded(to_gray(samples, (1 << facts.bits) - 1, model, alpha), facts.bits, resolution, notices=notices)
 
 
 def _boxes(data: bytes, start: int, end: int, where: str) -> Iterator[tuple[bytes, int, int]]:
@@ -79,13 +89,14 @@ def _boxes(data: bytes, start: int, end: int, where: str) -> Iterator[tuple[byte
         at += size
 
 
-def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution]:
-    """The codestream of a JP2 file, and its resolution: of capture before that of display."""
+def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution, bool]:
+    """The codestream of a JP2 file, its resolution (of capture before that of display), whether it has a palette."""
     found: dict[bytes, Resolution] = {}
-    stream = b""
+    stream, palette = b"", False
     for kind, first, end in _boxes(data, 0, len(data), where):
         if kind == b"jp2h":
             for inner, inner_first, inner_end in _boxes(data, first, end, where):
+                palette |= inner == b"pclr"
                 if inner == b"res ":
                     for name, at, stop in _boxes(data, inner_first, inner_end, where):
                         found[name] = _resolution(data[at:stop])
@@ -93,7 +104,7 @@ def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution]:
             stream = data[first:end]
     if not stream:
         raise Truncated(where=where, reason="no codestream in it")
-    return stream, found.get(b"resc", found.get(b"resd", UNSTATED))
+    return stream, found.get(b"resc", found.get(b"resd", UNSTATED)), palette
 
 
 def _resolution(content: bytes) -> Resolution:
@@ -115,7 +126,9 @@ def _read_stream(stream: bytes, where: str) -> _Stream:
         raise Damaged(where=where, reason=f"{components} colour components")
     depths = {stream[42 + 3 * i] for i in range(components)}
     _walk(stream, where)
-    return _Stream(right - left, bottom - top, max(d & 127 for d in depths) + 1, any(d & 128 for d in depths))
+    if any(depth & 128 for depth in depths):
+        raise Unsupported(where=where, reason="signed JPEG 2000 is not read; save it as PNG or TIFF")
+    return _Stream(right - left, bottom - top, components, max(depths) + 1, len(depths) > 1)
 
 
 def _walk(stream: bytes, where: str) -> None:

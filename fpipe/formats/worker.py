@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-HEAD = struct.Struct("<12sQI")
+HEAD = struct.Struct("<16sQI")
 REPLY = struct.Struct("<IQ")
 
 Answer = tuple[dict[str, Any], bytes]
@@ -53,6 +53,19 @@ def jpeg2000(data: bytes) -> Answer:
     return pillow(data, "JPEG2000")
 
 
+def jpeg2000deep(data: bytes) -> Answer:
+    """OpenJPEG by OpenCV, for colour of more than 8 bits."""
+    import cv2
+    import numpy as np
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.dtype != np.uint16:
+        raise ValueError("OpenCV can't decode it as 16-bit colour")
+    mode = "BGR;16" if pixels.shape[2] == 3 else "BGRA;16"
+    return {"width": pixels.shape[1], "height": pixels.shape[0], "mode": mode}, pixels.astype("<u2").tobytes()
+
+
 def tiff(data: bytes) -> Answer:
     """libtiff, for one strip or tile wrapped as a TIFF file of its own."""
     return pillow(data, "TIFF")
@@ -66,7 +79,13 @@ def wsq(data: bytes) -> Answer:
     return {"width": width, "height": height, "mode": "L"}, bytes(pixels)
 
 
-DECODERS: dict[str, Callable[[bytes], Answer]] = {"jpeg": jpeg, "jpeg2000": jpeg2000, "tiff": tiff, "wsq": wsq}
+DECODERS: dict[str, Callable[[bytes], Answer]] = {
+    "jpeg": jpeg,
+    "jpeg2000": jpeg2000,
+    "jpeg2000deep": jpeg2000deep,
+    "tiff": tiff,
+    "wsq": wsq,
+}
 
 
 def answer(name: str, data: bytes) -> Answer:

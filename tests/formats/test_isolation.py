@@ -62,7 +62,7 @@ def test_a_killed_child_is_an_error_once_and_then_replaced(worker: Worker) -> No
     stopper = threading.Timer(0.3, child.kill)
     os.kill(child.pid, signal.SIGSTOP)  # in the middle of its work, as far as the parent can see
     stopper.start()
-    with pytest.raises(DecoderCrashed, match="crashed"):
+    with pytest.raises(DecoderCrashed, match=r"crashed \(exit -9\)"):
         worker.decode("wsq", GOOD, "b")
     stopper.join()
     assert worker.decode("wsq", GOOD, "c").width == 96

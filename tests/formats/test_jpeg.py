@@ -6,6 +6,7 @@ import io
 import struct
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from drawing import exif_block, jp2_with_resolution, jpeg_with, ridges
@@ -179,6 +180,22 @@ def test_jpeg2000_alpha_on_paper() -> None:
     layers = np.stack([pixels, pixels, pixels, np.full_like(pixels, 100)], 2)
     found = read_picture(lossless(layers)).pixels
     assert np.abs(found - (pixels * (100 / 255) + 155)).max() <= 1
+
+
+def test_jpeg2000_deep_colour() -> None:
+    """Drawn with OpenCV, since Pillow writes 8 bits of colour only; the top levels are where Pillow's reading wraps."""
+    deep = ridges(70, 64).astype(np.uint16) * 257
+    colour = np.stack([deep // 3, deep // 2, deep], 2)  # blue, green, red
+    data = cv2.imencode(".jp2", colour, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])[1].tobytes()
+    picture = read_picture(data)
+    expected = (colour * [0.114, 0.587, 0.299]).sum(2) / 257
+    assert np.abs(picture.pixels - expected).max() <= 1
+    assert (picture.bits, picture.notices) == (16, ())
+    white = np.full((64, 64, 3), 65535, np.uint16)
+    white[:32] = 0
+    pixels = read_picture(cv2.imencode(".jp2", white)[1].tobytes()).pixels
+    assert pixels[40:].min() > 250
+    assert pixels[:24].max() < 5
 
 
 @pytest.mark.parametrize("kind", [b"resc", b"resd"])

@@ -33,7 +33,7 @@ class Finger:
     """A finger that nobody has: its master print's seed and pattern."""
 
     subject: str
-    position: int  # ANSI/NIST-ITL: 2 right index, 3 right middle, 7 left index, 8 left middle
+    finger: str
     pattern: Pattern
     seed: int
     period_px: float = 9.2
@@ -51,20 +51,20 @@ class Sample:
 
 
 FINGERS = {
-    "p1-right-index": Finger("person-1", 2, "right_loop", 101),
-    "p1-right-middle": Finger("person-1", 3, "whorl", 102, 9.0),
-    "p1-left-index": Finger("person-1", 7, "tented_arch", 103),
-    "p1-left-middle": Finger("person-1", 8, "left_loop", 104, 9.0),
-    "p2-right-index": Finger("person-2", 2, "arch", 201, 9.6),
-    "p2-right-middle": Finger("person-2", 3, "right_loop", 202, 9.5),
-    "p2-left-index": Finger("person-2", 7, "double_loop", 203, 9.6),
-    "p2-left-middle": Finger("person-2", 8, "left_loop", 204, 9.5),
-    "p3-right-index": Finger("person-3", 2, "whorl", 301, 8.6),
-    "p3-right-middle": Finger("person-3", 3, "right_loop", 302, 8.5),
-    "p3-left-index": Finger("person-3", 7, "left_loop", 303, 8.6),
-    "p3-left-middle": Finger("person-3", 8, "whorl", 304, 8.5),
+    "p1-right-index": Finger("person-1", "right index", "right_loop", 101),
+    "p1-right-middle": Finger("person-1", "right middle", "whorl", 102, 9.0),
+    "p1-left-index": Finger("person-1", "left index", "tented_arch", 103),
+    "p1-left-middle": Finger("person-1", "left middle", "left_loop", 104, 9.0),
+    "p2-right-index": Finger("person-2", "right index", "arch", 201, 9.6),
+    "p2-right-middle": Finger("person-2", "right middle", "right_loop", 202, 9.5),
+    "p2-left-index": Finger("person-2", "left index", "double_loop", 203, 9.6),
+    "p2-left-middle": Finger("person-2", "left middle", "left_loop", 204, 9.5),
+    "p3-right-index": Finger("person-3", "right index", "whorl", 301, 8.6),
+    "p3-right-middle": Finger("person-3", "right middle", "right_loop", 302, 8.5),
+    "p3-left-index": Finger("person-3", "left index", "left_loop", 303, 8.6),
+    "p3-left-middle": Finger("person-3", "left middle", "whorl", 304, 8.5),
 }
-STRANGER = Finger("", 0, "right_loop", 901, 9.1)
+STRANGER = Finger("stranger", "", "right_loop", 901, 9.1)
 
 _SKIN = [0.0, 0.3, -0.3, 0.1, -0.6, 0.0, 0.5, -0.1, 0.2, -0.4, 0.0, 0.35]
 
@@ -107,7 +107,7 @@ def entry(sample: Sample, picture: GrayImage) -> dict[str, Any]:
         "file": sample.file,
         "kind": "latent" if latent else "plain",
         "subject": None if latent else sample.finger.subject,
-        "finger": None if latent else sample.finger.position,
+        "finger": None if latent else sample.finger.finger,
         "pattern": sample.finger.pattern,
         "mate": sample.mate,
         "seed": [sample.finger.seed, sample.seed],

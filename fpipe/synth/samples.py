@@ -38,7 +38,7 @@ def manifest() -> dict[str, Any]:
     """What the samples are.
 
     ``{"licence": str, "ppi": 500, "files": [{"file", "kind": "plain" | "latent", "subject", "finger", "pattern",
-    "mate", "seed", "width", "height", "sha256"}]}``: ``finger`` is the ANSI/NIST-ITL position 1..10, None for latents;
+    "mate", "seed", "width", "height", "sha256"}]}``: ``subject`` and ``finger`` are None for latents;
     ``mate`` names a latent's print among the files, None where it has none; ``sha256`` is of the 8-bit gray pixels.
     """
     document: dict[str, Any] = json.loads((folder() / _MANIFEST).read_text(encoding="utf-8"))

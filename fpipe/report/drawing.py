@@ -150,14 +150,9 @@ def _framed(
     return Figure(picture, left, top, width, height, *full, unit, bar_px, bar_mm, marks, numbered)
 
 
-def to_gray(image: FloatMap) -> GrayImage:
-    """An enhanced picture's values, stretched between its 1st and 99th percentile; undefined ones are white."""
-    known = np.isfinite(image)
-    if not known.any():
-        return np.full(image.shape, PAPER, np.uint8)
-    low, high = np.percentile(image[known], (1, 99))
-    scaled = np.clip((np.where(known, image, high) - low) / max(high - low, 1e-6), 0, 1)
-    gray: GrayImage = np.rint(scaled * 255).astype(np.uint8)
+def to_gray(enhanced: FloatMap) -> GrayImage:
+    """An enhanced picture, -1 valley .. 1 ridge, as `fpipe enhance` shows it: ridges dark, unknown mid-gray."""
+    gray: GrayImage = np.rint(np.clip(127.5 - 127.5 * np.nan_to_num(enhanced), 0, 255)).astype(np.uint8)
     return gray
 
 

@@ -22,6 +22,7 @@ from fpipe.core.errors import DiskFull, IntegrityError
 from fpipe.core.types import GrayImage, Minutiae, Picture, Template
 from fpipe.index import PrintRecord
 from fpipe.report import write_search_report
+from fpipe.report.drawing import to_gray
 from fpipe.report.search import report_name
 from fpipe.service.search import Candidate, Search
 from fpipe.synth import samples
@@ -90,7 +91,7 @@ def search(**facts: Any) -> Search:
         "candidates": (candidate(1, 31.25, 12), candidate(2, 7.5, 5), candidate(3, 7.5, 0)),
         "picture": Picture(pixels, 500.0, "file", "png", 8, SHA),
         "image": pixels,
-        "enhanced": -pixels.astype(np.float32) / 255,
+        "enhanced": (1 - pixels / 127.5).astype(np.float32),  # of these pixels: ridges positive
         "template": template(99, 23, width, height),
         "versions": {"fpipe": "9.8.7", "numpy": "2.3.4"},
         "notices": ("two methods were mixed",),
@@ -204,7 +205,12 @@ def test_pictures_are_inside_the_file_and_lossless(tmp_path: Path) -> None:
     ]
     assert any(np.array_equal(picture, sample("latent-1.png")) for picture in inside)
     assert any(np.array_equal(picture, sample("p1-right-index.png")) for picture in inside)
-    assert len(inside) == 3  # latent, enhanced and the one print: each kept once, however often it is drawn
+    assert len(inside) == 2  # the latent, which here is its own enhancement, and the print: each kept once
+
+
+def test_the_enhanced_picture_has_dark_ridges() -> None:
+    enhanced = np.array([[-1, 0, 1], [np.nan, 3, -3]], np.float32)
+    assert to_gray(enhanced).tolist() == [[255, 128, 0], [128, 0, 255]]
 
 
 def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:

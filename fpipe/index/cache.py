@@ -138,8 +138,9 @@ class Cache:
 
     def search(self, bits: NDArray[np.uint8], k: int) -> Hits:
         """The k nearest stored descriptors of each query; see ``Hits``."""
-        if bits.ndim != 2 or bits.shape[1] != self.width or k < 1:
-            raise ValueError(f"queries {bits.shape}, k = {k}; expected (Q, {self.width}), k >= 1")
+        if bits.shape[1] != self.width:  # of the same comparison digest, so its description was changed
+            reason = f"queries of {bits.shape[1]} bytes, its descriptors have {self.width}; expected the same"
+            raise IntegrityError(where=str(self.database.path), reason=reason)
         return segments.search_blocks(self._current(), bits, k)
 
     def _current(self) -> list[SearchBlock]:

@@ -38,7 +38,12 @@ def _database(gallery: Gallery) -> list[str]:
 
 
 def _log(gallery: Gallery) -> list[str]:
-    return log.problems(gallery.database)
+    found = log.problems(gallery.database)
+    created = log.payload(gallery.database, 1) or {}
+    for name in ("comparison_digest", "descriptor_bytes", "keep_originals"):
+        if created.get(name) != getattr(gallery, name):
+            found.append(f"gallery.db: its {name} is not the one it was created with")
+    return found
 
 
 def _prints(gallery: Gallery) -> Iterator[str]:

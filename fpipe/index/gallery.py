@@ -28,6 +28,7 @@ from fpipe.core.errors import (
     FpipeError,
     GalleryChanged,
     GalleryExists,
+    GalleryVersion,
     IntegrityError,
     Locked,
     NameTaken,
@@ -48,6 +49,8 @@ from fpipe.store.lock import writer_lock
 
 Describe = Callable[[bytes, str], Vectors]
 """Template bytes, and where they are from for error messages -> the vectors the index keeps of them."""
+
+_DATABASE_ENDS = ("", "-wal", "-shm", "-journal")
 
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM prints"
 
@@ -87,15 +90,19 @@ class Gallery:
         Raises GalleryExists, NetworkDisk, DiskFull.
         """
         with disk_errors(path):
-            if path.exists() and (not path.is_dir() or not _only_remains(path)):
+            if path.exists() and (not path.is_dir() or not _unfinished(path)):
                 there = "there is a gallery" if (path / "gallery.db").exists() else "there are other files"
                 raise GalleryExists(where=str(path), reason=there)
             path.mkdir(parents=True, exist_ok=True)
-        values = (comparison_digest, descriptor_bytes, int(keep_originals))
+        values = {
+            "comparison_digest": comparison_digest,
+            "descriptor_bytes": descriptor_bytes,
+            "keep_originals": int(keep_originals),
+        }
 
         def fill(database: Database) -> None:
-            database.run("INSERT INTO gallery VALUES (1, ?, ?, ?, 0, 0)", values)
-            log.append(database, {"event": "created", "at": _now(), "fpipe": __version__})
+            database.run("INSERT INTO gallery VALUES (1, ?, ?, ?, 0, 0)", tuple(values.values()))
+            log.append(database, {"event": "created", "at": _now(), "fpipe": __version__, **values})
 
         with contextlib.ExitStack() as held:
             held.enter_context(writer_lock(path))
@@ -116,7 +123,12 @@ class Gallery:
         with contextlib.ExitStack() as held:
             if write:
                 held.enter_context(writer_lock(path))
-            database = Database.open(file, APPLICATION, VERSIONS, write=write)
+            try:
+                database = Database.open(file, APPLICATION, VERSIONS, write=write)
+            except NoGallery as error:
+                if not _only_remains(path):
+                    raise IntegrityError(where=str(file), reason="it is empty, but there are other files") from error
+                raise
             return cls._opened(path, database, held, writing=write)
 
     @classmethod
@@ -165,8 +177,10 @@ class Gallery:
 
         Raises GalleryChanged where one is gone.
         """
-        sql = "SELECT template FROM templates WHERE id = ? AND template IS NOT NULL"
-        return [bytes(row[0]) for row in self._by_id(sql, ids)]
+        found = [row[0] for row in self._by_id("SELECT template FROM templates WHERE id = ? AND template NOTNULL", ids)]
+        if not all(isinstance(template, bytes) for template in found):
+            raise IntegrityError(where=str(self.database.path), reason="a template is not bytes")
+        return found
 
     def _by_id(self, sql: str, ids: Iterable[int]) -> list[tuple[Any, ...]]:
         rows = []
@@ -403,17 +417,21 @@ class Gallery:
 
 
 def _only_remains(path: Path) -> bool:
-    """Whether a folder is empty, or holds only what a creation that was interrupted before its commit leaves."""
-    names = {entry.name for entry in path.iterdir()}
-    if not names <= {"lock", "gallery.db", "gallery.db-wal", "gallery.db-shm", "gallery.db-journal"}:
+    """Whether a folder holds at most what a creation leaves that was interrupted before its commit."""
+    return {entry.name for entry in path.iterdir()} <= {"lock", *(f"gallery.db{end}" for end in _DATABASE_ENDS)}
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a folder is empty, or a creation in it was interrupted before its commit."""
+    if not _only_remains(path):
         return False
-    if "gallery.db" not in names:
+    if not (path / "gallery.db").exists():
         return True
     try:
         Database.open(path / "gallery.db", APPLICATION, VERSIONS, write=False).close()
     except NoGallery:
         return True
-    except IntegrityError:
+    except (IntegrityError, GalleryVersion):
         return False
     return False
 

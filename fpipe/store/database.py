@@ -18,6 +18,7 @@ from fpipe.core.errors import (
     NoGallery,
 )
 
+_HEADER_BYTES = 100
 BUSY_MS = 5000
 """How long a statement waits for another process's transaction."""
 
@@ -58,6 +59,8 @@ class Database:
         """
         if not path.is_file():
             raise NoGallery(where=str(path.parent))
+        if 0 < path.stat().st_size < _HEADER_BYTES:  # SQLite would take it for an empty one
+            raise IntegrityError(where=str(path), reason=f"{path.stat().st_size} bytes are no database")
         with _errors(path):
             database = cls._open_writer(path) if write else cls._open_reader(path)
             try:

@@ -32,7 +32,7 @@ class LocalNormal(Params):
         Returns (H, W) float32, about -limit..limit, ridges *positive*.
         """
         gray = cv2.GaussianBlur(image.astype(np.float32), (0, 0), self.fine_px)
-        gray -= cv2.GaussianBlur(gray, (0, 0), self.mean_px)
+        gray = gray - cv2.GaussianBlur(gray, (0, 0), self.mean_px)
         deviation = np.sqrt(cv2.GaussianBlur(gray * gray, (0, 0), self.deviation_px))
-        scaled: FloatMap = -gray / (deviation + np.float32(self.floor_gray))
-        return np.tanh(scaled / np.float32(self.limit)) * np.float32(self.limit)
+        scaled = -gray / (deviation + self.floor_gray)
+        return np.asarray(self.limit * np.tanh(scaled / self.limit), np.float32)

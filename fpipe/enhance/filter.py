@@ -47,7 +47,7 @@ class FlowGabor(Params):
 
 
 @njit(cache=True)
-def _at(image: NDArray[np.float32], x: float, y: float) -> float:
+def _at(image, x, y):  # type: ignore[no-untyped-def]
     """Bilinear; the border's value outside."""
     height, width = image.shape
     x, y = min(max(x, 0.0), width - 1.001), min(max(y, 0.0), height - 1.001)
@@ -71,7 +71,7 @@ def _along(
             if math.isnan(orientation[r, c]):
                 continue
             sigma = share * period[r, c]
-            reach = int(math.ceil(2.5 * sigma))
+            reach = math.ceil(2.5 * sigma)
             total, norm = float(image[r, c]), 1.0
             for side in (-1.0, 1.0):
                 x, y = float(c), float(r)
@@ -110,7 +110,7 @@ def _across(
             nx, ny = math.sin(angle), math.cos(angle)
             t = period[r, c]
             sigma = share * t
-            reach = int(math.ceil(2.5 * sigma))
+            reach = math.ceil(2.5 * sigma)
             wave, flat, norm, values = 1.0, 1.0, 1.0, float(image[r, c])
             total = values
             for k in range(1, reach + 1):

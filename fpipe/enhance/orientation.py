@@ -55,7 +55,7 @@ class StructureTensor(Params):
         field = wrap_orientation((np.pi / 2 - 0.5 * np.arctan2(chosen[1], chosen[0])).astype(np.float32))
         field[~mask] = np.nan
         assert first is not None
-        return field, np.clip(first, 0, 1) * inside
+        return field, np.asarray(np.clip(first, 0, 1) * inside, np.float32)
 
 
 def _smooth(part: FloatMap, sigma: float) -> FloatMap:

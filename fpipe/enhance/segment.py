@@ -74,7 +74,7 @@ class GradientMask(Params):
 
 
 def _morph(mask: GrayImage, operation: int, radius: int) -> GrayImage:
-    """With a disc; the outside of the picture counts as background, so that a print cut by the border keeps its edge."""
+    """With a disc; the border is repeated outwards, so that a print cut by it keeps its edge."""
     if radius < 1:
         return mask
     padded = cv2.copyMakeBorder(mask, 2 * radius, 2 * radius, 2 * radius, 2 * radius, cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""Minutiae from the enhanced picture: where thinned ridges end (endings) and where thinned valleys do (bifurcations)."""
+"""Minutiae from the enhanced picture: ends of thinned ridges (endings) and of thinned valleys (bifurcations)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class LineEnds(Params):
         trace("clarity.map", clarity)
         found = []
         for kind, side, name in ((KIND_ENDING, enhanced > 0, "ridges"), (KIND_BIFURCATION, enhanced < 0, "valleys")):
-            lines = skeletonize(side & mask)
+            lines = skeletonize(side & mask)  # type: ignore[no-untyped-call]
             trace(f"skeleton.{name}", lines)
             sign = np.float32(1 if kind == KIND_ENDING else -1)
             ends = _line_ends(lines, sign * enhanced, self.look_px, self.line_px)
@@ -81,7 +81,7 @@ class LineEnds(Params):
 
     def _inside(self, ends: NDArray[np.float64], mask: Mask) -> NDArray[np.bool_]:
         padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-        depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)[1:-1, 1:-1]
         inside: NDArray[np.bool_] = _sample(depth, ends) >= self.border_px
         return inside
 
@@ -151,7 +151,7 @@ def _line_ends(lines, height_map, look, least):  # type: ignore[no-untyped-def]
     """
     height, width = lines.shape
     found = []
-    most = int(math.ceil(least)) + look
+    most = math.ceil(least) + look
     path = np.empty((most + 1, 2), np.int64)
     for row in range(1, height - 1):
         for column in range(1, width - 1):

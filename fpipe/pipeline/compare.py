@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,23 @@ class Comparer:
         """The descriptors that the index keeps."""
         return self.cylinders(template)
 
+    @property
+    def descriptor_bytes(self) -> int:
+        """Bytes a descriptor."""
+        return self.cylinders.descriptor_bytes
+
+    def voted(self, probe: Template, search: NearestSearch) -> NDArray[np.int64]:
+        """Ids of the prints that the votes put forward, best first; a print without any hit is not among them."""
+        found = self.describe(probe)
+        if not len(found):
+            return np.zeros(0, np.int64)
+        hits = search(found.bits, NEIGHBOURS)
+        m, rows = probe.minutiae, found.minutia
+        ids, _ = self.votes(
+            m.x[rows], m.y[rows], m.direction[rows], hits.print_id, hits.distance, hits.x, hits.y, hits.direction
+        )
+        return ids
+
     def prepare(self, template: Template, descriptors: Descriptors | None = None) -> Prepared:
         """Everything about one template that comparisons need, made once."""
         return self.growth.prepare(template, self.describe(template) if descriptors is None else descriptors)
@@ -48,6 +65,28 @@ class Comparer:
     def scores(self, probe: Prepared, gallery: Sequence[Prepared]) -> NDArray[np.float32]:
         """(G,) float32: the scores alone, of one probe with many prints."""
         return self.growth.scores(probe, gallery)
+
+
+class Nearest(Protocol):
+    """The k nearest descriptors of Q queries; (Q, k) each, print_id -1 where there are fewer."""
+
+    @property
+    def print_id(self) -> NDArray[np.int64]: ...
+    @property
+    def distance(self) -> NDArray[np.int32]: ...
+    @property
+    def x(self) -> NDArray[np.float32]: ...
+    @property
+    def y(self) -> NDArray[np.float32]: ...
+    @property
+    def direction(self) -> NDArray[np.float32]: ...
+
+
+NearestSearch = Callable[[NDArray[np.uint8], int], Nearest]
+"""Query descriptors (Q, B) uint8 and k -> the hits; the index's search."""
+
+NEIGHBOURS = 300
+"""Hits looked up for every descriptor of a latent."""
 
 
 @lru_cache

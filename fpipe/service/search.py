@@ -152,7 +152,7 @@ class Searcher:
         self, latent: Template, ids: NDArray[np.int64], scores: NDArray[np.float32]
     ) -> tuple[Candidate, ...]:
         probe = self.comparer.prepare(latent)
-        candidates = []
+        candidates: list[Candidate] = []
         for record, score in zip(self.gallery.records(ids), scores, strict=False):
             found = self.comparer.compare(probe, self._prepared[record.id])
             template = self._templates[record.id]

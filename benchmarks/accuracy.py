@@ -1,7 +1,7 @@
 """Accuracy on the shared protocols, scored by the shared scorer; prints the Markdown tables of RESULTS.md.
 
-    python benchmarks/accuracy.py --shared ../shared --out out/accuracy            # pictures: the whole chain
-    python benchmarks/accuracy.py --shared ../shared --out out/leader --leader     # the matcher alone, LEADER's minutiae
+    python benchmarks/accuracy.py --out out/accuracy         # pictures: the whole chain
+    python benchmarks/accuracy.py --out out/leader --leader  # the matcher alone, on the minutiae of LEADER
 
 Needs the data folder and its scorer beside it; writes scores, plots and metrics under --out.
 """

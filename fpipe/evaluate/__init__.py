@@ -1,0 +1,1 @@
+"""Floor 5: protocols, error rates and curves on labelled prints."""

@@ -83,7 +83,7 @@ def write_search_report(
         name=PurePosixPath(search.latent).name,
         gallery=gallery,
         date=date.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        resolution=f"{search.ppi:g} ppi, {ORIGIN_WORDS.get(search.ppi_origin, search.ppi_origin)}",
+        resolution=f"{round(search.ppi, 1):g} ppi, {ORIGIN_WORDS.get(search.ppi_origin, search.ppi_origin)}",
         received=whole(received, search.picture.pixels, search.ppi),
         enhanced=None if enhanced is None else whole(pictures.add(enhanced), enhanced, 500),
         minutiae=marked(at_500, search.template),

@@ -1,0 +1,69 @@
+"""Work in spawned processes: order, errors, deaths."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from fpipe.core.errors import EmptyFile
+from fpipe.service.workers import spread
+
+
+def square(number: int) -> int:
+    time.sleep(0.02 * (number % 3))
+    return number * number
+
+
+def deadly(number: int) -> int:
+    if number in (3, 7):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def deadly_once(task: tuple[int, str]) -> int:
+    number, marker = task
+    if number == 2 and not Path(marker).exists():
+        Path(marker).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def refusing(number: int) -> int:
+    if number == 2:
+        raise EmptyFile(where="here")
+    return number
+
+
+def died(task: object) -> int:
+    return -1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_come_in_the_order_of_the_tasks(jobs: int) -> None:
+    assert list(spread(square, range(12), jobs, died)) == [(n, n * n) for n in range(12)]
+    assert list(spread(square, [], jobs, died)) == []
+
+
+def test_a_task_that_kills_its_process_is_found_and_the_others_are_done() -> None:
+    assert list(spread(deadly, range(12), 2, died)) == [(n, -1 if n in (3, 7) else n) for n in range(12)]
+
+
+def test_a_death_that_does_not_come_again_is_forgiven(tmp_path: Path) -> None:
+    tasks = [(number, str(tmp_path / "died")) for number in range(6)]
+    assert [result for _, result in spread(deadly_once, tasks, 2, died)] == list(range(6))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_the_work_raises_is_raised(jobs: int) -> None:
+    with pytest.raises(EmptyFile, match="here"):
+        list(spread(refusing, range(5), jobs, died))
+
+
+def test_leaving_early_ends_the_processes() -> None:
+    results = spread(square, iter(range(10**9)), 2, died)
+    assert next(results) == (0, 0)
+    results.close()

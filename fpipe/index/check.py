@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from fpipe.core.errors import FpipeError, IntegrityError
+from fpipe.core.errors import DiskFull, FpipeError, IntegrityError, NetworkDisk
 from fpipe.core.files import sha256_hex
 from fpipe.index import segments
 from fpipe.index.records import COLUMNS, record_of
@@ -23,8 +23,9 @@ def problems(gallery: Gallery) -> list[str]:
     """Database, log, records, templates, vectors, segments and originals; one line for everything that is wrong."""
     found: list[str] = []
     with contextlib.ExitStack() as held:
-        if not gallery.writing and not gallery.database.immutable:
-            held.enter_context(writer_lock(gallery.path))
+        if not gallery.writing:
+            with contextlib.suppress(DiskFull, NetworkDisk):  # where nobody can write there is no writer to wait for
+                held.enter_context(writer_lock(gallery.path))
         for part in (_database, _log, _prints, _methods, _vectors, _originals):
             try:
                 found += part(gallery)

@@ -29,9 +29,8 @@ class Database:
     Raises IntegrityError on a damaged file, Locked, DiskFull and NetworkDisk, whatever the call.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, immutable: bool = False) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
-        self.immutable = immutable
         self._connection = connection
 
     @classmethod
@@ -90,7 +89,7 @@ class Database:
             if log.exists() and log.stat().st_size:
                 reason = f"read-only, and {log.name} holds changes of an interrupted command"
                 raise DiskFull(where=str(path), reason=f"{reason}: copy the folder to a writable disk") from error
-            return cls(path, _connect(path, "ro&immutable=1"), immutable=True)
+            return cls(path, _connect(path, "ro&immutable=1"))
         return cls(path, connection)
 
     def _set_up_writer(self) -> None:

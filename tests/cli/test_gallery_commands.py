@@ -1,0 +1,130 @@
+"""``fpipe gallery``: exit codes, JSON, interruption; in a process of its own where a signal or the exit code matters."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fpipe.cli import gallery as module
+from fpipe.core.errors import UnknownPrint
+from fpipe.index import Gallery
+from fpipe.store import lock
+from fpipe.synth import samples
+
+FIRST, SECOND = "p1-left-index.png", "p1-left-middle.png"
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(module.command, [str(a) for a in arguments], standalone_mode=False)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in (FIRST, SECOND):
+        shutil.copy(samples.folder() / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run("create", "G")
+    return Path("G")
+
+
+def test_add_says_what_became_of_every_file(gallery: Path) -> None:
+    Path("bad.png").write_bytes(b"no picture")
+    done = run("add", gallery, FIRST, "bad.png", SECOND, "--subject", "7", "--json")
+    assert done.return_value == 3
+    *items, summary = map(json.loads, done.stdout.splitlines())
+    assert [(i["type"], i["file"], i["status"]) for i in items] == [
+        ("item", FIRST, "added"),
+        ("item", "bad.png", "quarantined"),
+        ("item", SECOND, "added"),
+    ]
+    assert items[1]["code"] == "not_an_image"
+    assert summary == {"type": "summary", "added": 2, "known": 0, "quarantined": 1, "interrupted": False}
+    assert run("add", gallery, FIRST).return_value == 0
+    assert run("add", gallery, "bad.png").return_value == 5
+    assert run("add", gallery, "bad.png", FIRST).return_value == 3
+    listed = json.loads(run("list", gallery, "--json").stdout)["prints"]
+    assert [p["print"] for p in listed] == [FIRST, SECOND]
+    assert {"print", "sha256", "subject", "finger", "kind", "ppi", "minutiae"} <= set(listed[0])
+    assert listed[0]["subject"] == "7"
+
+
+def test_show_remove_check_rebuild(gallery: Path) -> None:
+    run("add", gallery, FIRST, SECOND)
+    assert json.loads(run("show", gallery, FIRST, "--json").stdout)["original"] is True
+    with pytest.raises(UnknownPrint):
+        run("remove", gallery, FIRST, "nobody")
+    assert json.loads(run("check", gallery, "--json").stdout)["prints"] == 2
+    assert json.loads(run("remove", gallery, FIRST, FIRST, "--json").stdout) == {"removed": 1}
+    assert json.loads(run("rebuild", gallery, "--json").stdout) == {"prints": 1}
+    assert run("check", gallery).return_value == 0
+    (segment,) = (gallery / "segments").iterdir()
+    segment.write_bytes(segment.read_bytes()[:-1])
+    done = run("check", gallery, "--json")
+    assert done.return_value == 6
+    assert json.loads(done.stdout)["whole"] is False
+    run("rebuild", gallery)
+    assert run("check", gallery).return_value == 0
+
+
+def test_every_help_has_an_example() -> None:
+    for name in ("create", "add", "list", "show", "remove", "check", "rebuild"):
+        assert "Example:" in run(name, "--help").stdout
+
+
+def test_the_kinds_are_those_of_the_index() -> None:
+    from fpipe.index import KINDS
+
+    assert module._KINDS == KINDS
+
+
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "fpipe", "gallery", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_exit_codes_of_what_can_not_be_done(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "WAIT_S", 0.05)
+    assert process("list", "nowhere").returncode == 10
+    assert process("create", gallery).returncode == 2
+    with Gallery.open(gallery, write=True):
+        done = process("add", gallery, FIRST)
+    assert done.returncode == 11
+    assert "another fpipe command" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert process("remove", gallery, "nobody").returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C can't be sent to one process there")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_ends_cleanly(gallery: Path, jobs: int) -> None:
+    Path("many").mkdir()
+    for number in range(150):
+        data = (samples.folder() / FIRST).read_bytes()
+        Path(f"many/{number:03d}.png").write_bytes(data + bytes([number]))  # behind the end, so only the hash differs
+    command = [sys.executable, "-m", "fpipe", "gallery", "add", "G", "many", "--json", "--jobs", str(jobs)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers too
+        rest, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert said.strip() == "fpipe: error: interrupted; what was reported as stored is safe"
+    *items, summary = map(json.loads, [first, *rest.splitlines()])
+    assert summary["interrupted"] is True
+    assert summary["added"] == len(items) < 150
+    with Gallery.open(gallery) as opened:
+        assert opened.check() == []
+        assert {i["print"] for i in items} <= {r.print for r in opened.records()}

@@ -1,4 +1,4 @@
-"""Media that refuse: a full disk, read-only media, no permission.  Real ones, where the system lets a test have them."""
+"""Media that refuse: a full disk, read-only media; real ones, where the system lets a test have them."""
 
 from __future__ import annotations
 

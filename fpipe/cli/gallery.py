@@ -105,8 +105,8 @@ def add(
         )
         try:
             for outcome in outcomes:
-                counts[outcome.status] += 1
                 _tell(outcome, as_json)
+                counts[outcome.status] += 1
                 advance(1)
         except KeyboardInterrupt:
             interrupted = True

@@ -126,7 +126,8 @@ def test_ctrl_c_ends_cleanly(gallery: Path, jobs: int) -> None:
     assert said.strip() == "fpipe: error: interrupted; what was reported as stored is safe"
     *items, summary = map(json.loads, [first, *rest.splitlines()])
     assert summary["interrupted"] is True
-    assert summary["added"] == len(items) < 150
+    assert len(items) - summary["added"] in (0, 1)  # the interrupt may come between a line and its count
+    assert 0 < len(items) < 150
     with Gallery.open(gallery) as opened:
         assert opened.check() == []
         assert {i["print"] for i in items} <= {r.print for r in opened.records()}

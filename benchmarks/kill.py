@@ -167,12 +167,13 @@ def add(work: Path, files: Path, trials: int, rng: random.Random, tally: Tally) 
     _, usual = watched(scratch, ["add", scratch, files, "--json", "--mixed"], out, None)
     everything = names(scratch)
     shutil.rmtree(scratch)
-    for _ in range(trials):
+    while tally.kills < trials:
         if not gallery.exists() or len(names(gallery)) > 0.7 * len(everything):
             shutil.rmtree(gallery, ignore_errors=True)
             must("create", gallery)
             said: set[str] = set()
-        killed, _ = watched(gallery, ["add", gallery, files, "--json", "--mixed"], out, rng.uniform(0, usual))
+        left = usual * (1 - len(names(gallery)) / len(everything))
+        killed, _ = watched(gallery, ["add", gallery, files, "--json", "--mixed"], out, rng.uniform(0, left))
         tally.kills += killed
         tally.ended_before += not killed
         said |= reported(out)
@@ -190,7 +191,7 @@ def remove(work: Path, files: Path, trials: int, rng: random.Random, tally: Tall
     known = min(files.iterdir())
     first = sorted(names(gallery))[-3:]
     _, usual = watched(gallery, ["remove", gallery, *first], out, None)
-    for _ in range(trials):
+    while tally.kills < trials:
         here = sorted(names(gallery) - {known.as_posix()})
         chosen = rng.sample(here, 3)
         wanted = needles(gallery, chosen)
@@ -215,7 +216,7 @@ def rebuild(work: Path, files: Path, trials: int, rng: random.Random, tally: Tal
     must("add", gallery, files, "--mixed")
     here = names(gallery)
     _, usual = watched(gallery, ["rebuild", gallery], out, None)
-    for _ in range(trials):
+    while tally.kills < trials:
         killed, _ = watched(gallery, ["rebuild", gallery], out, rng.uniform(0, usual))
         tally.kills += killed
         tally.ended_before += not killed
@@ -225,7 +226,7 @@ def rebuild(work: Path, files: Path, trials: int, rng: random.Random, tally: Tal
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--trials", type=int, default=20, help="kills of each command")
     parser.add_argument("--prints", type=int, default=1500)
     parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)

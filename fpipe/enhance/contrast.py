@@ -1,4 +1,4 @@
-"""Even contrast: every later stage sees ridges of the same strength, wet or dry, in the light or in the shade."""
+"""Local contrast: gray picture -> ridges positive, valleys negative, everywhere about as strong."""
 
 from __future__ import annotations
 
@@ -8,31 +8,57 @@ import cv2
 import numpy as np
 
 from fpipe.core.params import Params
-from fpipe.core.types import FloatMap, GrayImage
+from fpipe.core.types import FloatMap, GrayImage, Mask
+
+_REDUCE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class LocalNormal(Params):
-    """Minus the local mean, over the local deviation plus a floor; squashed, so that a pen stroke counts like a ridge.
+class LocalContrast(Params):
+    """Subtract the local mean, divide by the local deviation, both over the print alone.
 
-    After Hong, Wan and Jain (1998), with Gaussian windows.
+    What lies outside the mask never enters the statistics: the edge of padding or paper leaves no step.
+
+    window_px : sigma of the Gaussian window, px
+    floor : deviations below this share of the print's own are not raised further
+    limit : values are clipped to +-limit
     """
 
-    mean_px: float = 8.0  # px, Gaussian sigma of the mean: about one ridge period
-    deviation_px: float = 12.0  # px, of the deviation
-    floor_gray: float = 4.0  # gray levels added to the deviation: what is flatter stays flat
-    fine_px: float = 0.7  # px, of a first smoothing against sensor noise
-    limit: float = 2.0  # deviations at which the squash bends
+    window_px: float = 9.0
+    floor: float = 0.35
+    limit: float = 2.0
 
-    def __call__(self, image: GrayImage) -> FloatMap:
-        """Normalise.
+    def __call__(self, image: GrayImage, mask: Mask) -> FloatMap:
+        """Return the picture in units of its local deviation.
 
+        Parameters
+        ----------
         image : (H, W) uint8, ridges dark
+        mask : (H, W) bool
 
-        Returns (H, W) float32, about -limit..limit, ridges *positive*.
+        Returns
+        -------
+        (H, W) float32, -limit..limit, ridges positive; 0 outside the mask
         """
-        gray = cv2.GaussianBlur(image.astype(np.float32), (0, 0), self.fine_px)
-        gray = gray - cv2.GaussianBlur(gray, (0, 0), self.mean_px)
-        deviation = np.sqrt(cv2.GaussianBlur(gray * gray, (0, 0), self.deviation_px))
-        scaled = -gray / (deviation + self.floor_gray)
-        return np.asarray(self.limit * np.tanh(scaled / self.limit), np.float32)
+        height, width = image.shape
+        if not mask.any():
+            return np.zeros((height, width), np.float32)
+        inside = mask.astype(np.float32)
+        dark = (255.0 - image.astype(np.float32)) * inside
+        size = (-(-width // _REDUCE), -(-height // _REDUCE))
+        sigma = self.window_px / _REDUCE
+
+        def averaged(values: FloatMap) -> FloatMap:
+            small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+            return np.asarray(cv2.GaussianBlur(small, (0, 0), sigma), np.float32)
+
+        weight = averaged(inside)
+        np.maximum(weight, 1e-3, out=weight)
+        mean = averaged(dark) / weight
+        deviation = np.sqrt(np.maximum(averaged(dark * dark) / weight - mean * mean, 0.0))
+        typical = float(np.median(deviation[weight > 0.5])) if (weight > 0.5).any() else 0.0
+        np.maximum(deviation, max(self.floor * typical, 1.0), out=deviation)
+        shape = (width, height)
+        level = cv2.resize(mean, shape, interpolation=cv2.INTER_LINEAR)
+        spread = cv2.resize(deviation, shape, interpolation=cv2.INTER_LINEAR)
+        return np.asarray(np.clip((dark - level) / spread, -self.limit, self.limit) * inside, np.float32)

@@ -1,4 +1,4 @@
-"""Which way the ridges run."""
+"""Orientation of the ridges."""
 
 from __future__ import annotations
 
@@ -11,59 +11,66 @@ from fpipe.core.conventions import wrap_orientation
 from fpipe.core.params import Params
 from fpipe.core.types import FloatMap, Mask
 
+_REDUCE = 4
+"""The field is smooth: tensors are averaged on a picture reduced by this factor."""
+
 
 @dataclass(frozen=True, slots=True)
 class StructureTensor(Params):
-    """Orientation from the smoothed structure tensor, smoothed the more the less the ridges agree.
+    """Orientation from the structure tensor over several scales.
 
-    Coherence at a fine scale decides between that and coarser scales (the two passes of GBFOE, Cappelli, pyfing, as a
-    continuous choice): cores keep their curvature, smudges take the flow of what surrounds them.
+    Each scale gives tensors of trace one; they are added with the weight coherence^power, so that the finest
+    scale that is sure of itself decides (cores, deltas) and coarse ones fill in where it is not (scars, smudges).
+    Idea of the scale by coherence: GBFOE in pyfing (Cappelli); tensor: Bigun and Granlund 1987.
+
+    fine_px, coarse_px : sigma of the finest and the coarsest averaging, px
+    scales : how many, in geometric steps
+    power : of the coherence
     """
 
-    fine_px: float = 6.0  # px, Gaussian sigma of the finest tensor
-    scales: int = 4  # tensors, each twice as wide as the last
-    trust: float = 0.5  # coherence at which a scale is believed half
-    steep: float = 12.0  # slope of that belief
+    blur_px: float = 1.5
+    fine_px: float = 7.0
+    coarse_px: float = 28.0
+    scales: int = 3
+    power: float = 2.0
 
     def __call__(self, contrast: FloatMap, mask: Mask) -> tuple[FloatMap, FloatMap]:
-        """Estimate.
+        """Return the field and how sure it is.
 
-        contrast : (H, W) float32, ridges positive
+        Parameters
+        ----------
+        contrast : (H, W) float32, of even contrast, 0 outside the mask
         mask : (H, W) bool
 
-        Returns orientation (H, W) float32, rad, [0, pi), NaN outside the mask, and coherence (H, W) float32, 0..1.
+        Returns
+        -------
+        orientation : (H, W) float32, rad, [0, pi), counter-clockwise on the screen, NaN outside the mask
+        coherence : (H, W) float32, 0..1, of the finest scale, 0 outside the mask
         """
-        inside = mask.astype(np.float32)
-        gx, gy = cv2.Sobel(contrast, cv2.CV_32F, 1, 0) * inside, cv2.Sobel(contrast, cv2.CV_32F, 0, 1) * inside
-        parts = (gx * gx - gy * gy, 2 * gx * gy, gx * gx + gy * gy)
-        chosen = [np.zeros_like(contrast) for _ in range(3)]
-        left = np.ones_like(contrast)
-        first = None
-        for scale in range(self.scales):
-            sigma = self.fine_px * 2**scale
-            cos2, sin2, energy = (_smooth(part, sigma) for part in parts)
-            strength = cv2.magnitude(cos2, sin2)
-            coherence = strength / np.maximum(energy, 1e-6)
-            first = coherence if first is None else first
-            last = scale == self.scales - 1
-            belief = left if last else left / (1 + np.exp(-self.steep * (coherence - self.trust)))
-            scaled = belief / np.maximum(strength, 1e-6)
-            chosen[0] += scaled * cos2
-            chosen[1] += scaled * sin2
-            left = left - belief
-        # The tensor's main axis crosses the ridges; y points down, angles count counter-clockwise on the screen.
-        field = wrap_orientation((np.pi / 2 - 0.5 * np.arctan2(chosen[1], chosen[0])).astype(np.float32))
-        field[~mask] = np.nan
-        assert first is not None
-        return field, np.asarray(np.clip(first, 0, 1) * inside, np.float32)
-
-
-def _smooth(part: FloatMap, sigma: float) -> FloatMap:
-    """Gaussian; a wide one on a reduced picture, where it gives the same for a fraction of the time."""
-    step = max(1, int(sigma // 6))
-    if step == 1:
-        return np.asarray(cv2.GaussianBlur(part, (0, 0), sigma), np.float32)
-    height, width = part.shape
-    small = cv2.resize(part, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), sigma / step)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        height, width = contrast.shape
+        smooth = cv2.GaussianBlur(contrast, (0, 0), self.blur_px)
+        # the edge of the mask is an edge in the picture: gradients there are not of ridges
+        inner = cv2.erode(mask.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1).astype(np.float32)
+        dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) * inner, cv2.Sobel(smooth, cv2.CV_32F, 0, 1) * inner
+        size = (-(-width // _REDUCE), -(-height // _REDUCE))
+        parts = [
+            cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+            for part in (dx * dx - dy * dy, -2.0 * dx * dy, dx * dx + dy * dy)
+        ]
+        cos2 = np.zeros(parts[0].shape, np.float32)
+        sin2 = np.zeros_like(cos2)
+        coherence = np.zeros_like(cos2)
+        for index, sigma in enumerate(np.geomspace(self.coarse_px, self.fine_px, self.scales)):
+            a, b, energy = (cv2.GaussianBlur(part, (0, 0), float(sigma) / _REDUCE) for part in parts)
+            a, b = a / np.maximum(energy, 1e-6), b / np.maximum(energy, 1e-6)
+            coherence = np.asarray(cv2.magnitude(a, b), np.float32)
+            weight = coherence ** (self.power - 1.0) if index else coherence * 0.1
+            cos2 += weight * a
+            sin2 += weight * b
+        full = [
+            np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+            for part in (cos2, sin2, coherence)
+        ]
+        orientation = wrap_orientation(np.asarray(0.5 * np.arctan2(full[1], full[0]) + np.pi / 2, np.float32))
+        orientation[~mask] = np.nan
+        return orientation, np.asarray(np.clip(full[2], 0.0, 1.0) * mask, np.float32)

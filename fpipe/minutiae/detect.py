@@ -43,7 +43,7 @@ class LineEnds(Params):
     crowd_px: float = 22.0  # px, around an end
     crowd: int = 6  # other ends there that make it one of a smudge
     clarity_px: float = 8.0  # px, Gaussian sigma of the local correlation
-    least_quality: int = 10  # weaker ends are not stored
+    least_quality: int = 40  # weaker ends are not stored
     most: int = 255  # minutiae kept, the best ones
 
     def __call__(

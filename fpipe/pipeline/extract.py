@@ -23,7 +23,8 @@ def extract(image: GrayImage, preset: Preset, trace: Trace = no_trace, where: st
 
     image : (H, W) uint8, 500 ppi, ridges dark
     trace : receives ``segmentation.mask``, ``contrast.image``, ``orientation.field``, ``orientation.coherence``,
-        ``period.map``, ``enhanced.image`` and what the minutiae stage emits
+        ``period.map``, ``enhanced.image`` (orientation and enhancement after their refinement) and what the minutiae
+        stage emits
 
     Returns the template exactly as a gallery would give it back.  Raises NoRidges where there is no print to read.
     """
@@ -34,13 +35,16 @@ def extract(image: GrayImage, preset: Preset, trace: Trace = no_trace, where: st
     grid = mask_grid(mask)
     if grid.sum() < LEAST_CELLS:
         raise NoRidges(where=where or "picture", reason="no area of the picture looks like a print")
-    contrast = stage["contrast"](image)
+    contrast = stage["contrast"](image, mask)
     trace("contrast.image", contrast)
     orientation, coherence = stage["orientation"](contrast, mask)
-    trace("orientation.field", orientation)
-    trace("orientation.coherence", coherence)
     period = stage["period"](contrast, mask, orientation)
     trace("period.map", period)
+    enhanced = stage["filter"](contrast, mask, orientation, period)
+    # the enhanced picture shows the orientation better than the print itself: once more, finer
+    orientation, coherence = stage["refine"](enhanced, mask)
+    trace("orientation.field", orientation)
+    trace("orientation.coherence", coherence)
     enhanced = stage["filter"](contrast, mask, orientation, period)
     trace("enhanced.image", enhanced)
     minutiae = stage["minutiae"](contrast, enhanced, mask, coherence, trace)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fpipe.descriptors.cylinders import Cylinders
-from fpipe.enhance.contrast import LocalNormal
-from fpipe.enhance.filter import FlowGabor
+from fpipe.enhance.contrast import LocalContrast
+from fpipe.enhance.filter import CurvedGabor
 from fpipe.enhance.orientation import StructureTensor
 from fpipe.enhance.period import Signature
 from fpipe.enhance.segment import GradientMask
@@ -18,10 +18,11 @@ Table = dict[str, dict[str, type[Any]]]
 
 EXTRACTION: Table = {
     "segmentation": {"gradient": GradientMask},
-    "contrast": {"local-normal": LocalNormal},
+    "contrast": {"local-contrast": LocalContrast},
     "orientation": {"structure-tensor": StructureTensor},
     "period": {"signature": Signature},
-    "filter": {"flow-gabor": FlowGabor},
+    "filter": {"curved-gabor": CurvedGabor},
+    "refine": {"structure-tensor": StructureTensor},
     "minutiae": {"line-ends": LineEnds},
 }
 """From picture to template, in the order of the work."""

@@ -204,7 +204,7 @@ def remove(work: Path, files: Path, trials: int, rng: random.Random, tally: Tall
         if left:
             must("remove", gallery, *left)
         else:
-            must("add", gallery, known)  # any writing command finishes a removal
+            must("add", gallery, known, "--mixed")  # any writing command finishes a removal
             tally.reported += 3
         tally.traces += found_in(gallery, wanted)
         tally.lost += len(set(here) - set(chosen) - names(gallery))

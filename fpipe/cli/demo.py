@@ -63,10 +63,10 @@ def _print_text(demo: Demo, enrolled: int, reports: list[Path]) -> None:
     click.echo(f"{enrolled} synthetic prints are in the gallery {demo.searcher.gallery.path}")
     for found, mate, report in zip(demo.searches, demo.mates, reports, strict=True):
         click.echo(f"\n{Path(found.latent).name}: {len(found.template.minutiae)} minutiae; ", nl=False)
-        click.echo(f"its mate is {mate}" if mate else "its finger is not in the gallery")
+        click.echo(f"left by {' '.join(mate)}" if mate else "its finger is not in the gallery")
         click.echo(f"{'rank':>5} {'score':>8} {'pairs':>6}  print")
         for c in found.candidates[:5]:
-            mark = "  <- the mate" if mate and Path(c.record.print).name == mate else ""
+            mark = "  <- a mate" if mate == (c.record.subject, c.record.finger) else ""
             click.echo(f"{c.rank:>5} {c.score:>8.2f} {len(c.pairs):>6}  {Path(c.record.print).name}{mark}")
         click.echo(f"      report: {report}")
     click.echo("\nA candidate is not an identification: an examiner decides.")

@@ -29,7 +29,7 @@ Example:
     "--candidates",
     "compared",
     type=click.IntRange(1),
-    default=200,
+    default=2000,
     show_default=True,
     help="Prints that the index passes on to the exact match.",
 )

@@ -27,6 +27,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable.  Windows has no such call and needs none: NTFS journals them."""
     if sys.platform == "win32":
@@ -51,6 +57,8 @@ def write_atomic(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
+            if sys.platform != "win32":
+                temporary.chmod(0o666 & ~_umask())  # as any other file: colleagues read reports on a shared folder
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -212,7 +212,7 @@ def write_scores(out: Path, rows: Rows) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["probe", "gallery", "score"])
-    writer.writerows((probe, other, repr(round(score, 6))) for probe, other, score in rows)
+    writer.writerows((probe, other, f"{score:.9g}") for probe, other, score in rows)
     write_atomic(out / "scores.csv", text.getvalue().encode())
 
 
@@ -222,7 +222,7 @@ def finish_verify(out: Path, run: Run, rows: Rows, finger: dict[str, str]) -> di
     pairs: dict[tuple[str, ...], list[float]] = {}
     for probe, other, score in rows:
         if probe != other and probe in finger and other in finger:
-            pairs.setdefault(tuple(sorted((probe, other))), []).append(round(score, 6))
+            pairs.setdefault(tuple(sorted((probe, other))), []).append(float(f"{score:.9g}"))
     same = np.array([finger[a] == finger[b] for a, b in pairs], bool)
     scores = np.array([float(np.mean(values)) for values in pairs.values()])
     document: dict[str, Any] = {}
@@ -237,7 +237,7 @@ def finish_identify(out: Path, run: Run, rows: Rows, finger: dict[str, str]) -> 
     """Write everything about an identification; returns what ``metrics.json`` holds."""
     write_scores(out, rows)
     document: dict[str, Any] = {}
-    known = [(p, g, round(s, 6)) for p, g, s in rows if p in finger and g in finger]
+    known = [(p, g, float(f"{s:.9g}")) for p, g, s in rows if p in finger and g in finger]
     if {finger[p] for p, _, _ in known} & {finger[g] for _, g, _ in known}:
         rates = identification(known, finger)
         document = dict(rates.as_document())

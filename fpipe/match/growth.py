@@ -34,15 +34,15 @@ class Growth(Params):
     pairs_least: int = 8
     pairs_most: int = 64
 
-    # relaxation: MCC's constants, but for the share of the length
-    length_px: float = 5.0  # px, tolerance of a distance between two minutiae
-    length_share: float = 0.05  # of that distance, added
+    # relaxation: MCC's rule, looser: a share of the length, and 20 degrees where the paper has 15
+    length_px: float = 6.0  # px, tolerance of a distance between two minutiae
+    length_share: float = 0.08  # of that distance, added
     length_slope: float = 1.6  # 1/px
-    angle_rad: float = math.pi / 12.0  # rad, tolerance of directions and bearings
+    angle_rad: float = math.pi / 9.0  # rad, tolerance of directions and bearings
     angle_slope: float = 30.0  # 1/rad
     rounds: int = 5
     keep: float = 0.5  # of the similarity in each round
-    roots: int = 2
+    roots: int = 3
 
     # growth
     near_px: float = 10.0  # px, search radius around a predicted place
@@ -61,15 +61,17 @@ class Growth(Params):
     support_share: float = 0.06  # of that distance, added
     support_most: int = 6  # supporting pairs that make a pair fully supported
 
-    # score: weights of logistic regression
-    constant: float = -15.76
-    per_log_quality: float = 2.379
-    per_quality_fraction: float = 0.086
-    per_unmatched: float = -0.058
-    per_fraction: float = 6.757
-    per_alike: float = 8.82
-    per_mean_quality: float = 11.626
-    per_smaller: float = -0.115
+    # score: weights of a logistic regression on 280 genuine and 2,880 impostor pairs, the first 5 fingers of FVC2002
+    # DB3_B and of FVC2004 DB1_B with another extractor's minutiae; the constant puts FMR 0.1 % near 0
+    constant: float = -12.0
+    per_log_quality: float = 2.05
+    per_quality_fraction: float = 0.151
+    per_unmatched: float = -0.049
+    per_fraction: float = 5.95
+    per_alike: float = 7.64
+    per_mean_quality: float = 7.94
+    per_smaller: float = -0.063
+    half_turn: float = -3.0  # log odds of mates that lie more than a quarter turn apart: seldom, yet possible
 
     def prepare(self, template: Template, descriptors: Descriptors) -> Prepared:
         """Everything about one template that comparisons need."""

@@ -58,6 +58,7 @@ class Rules(NamedTuple):
     per_alike: float
     per_mean_quality: float
     per_smaller: float
+    half_turn: float
 
 
 @njit(cache=True, inline="always")
@@ -334,18 +335,19 @@ def compare(a, b, rules):  # type: ignore[no-untyped-def]
     relaxed = relax(a, b, rows_a, rows_b, alike, rules)
     order = np.argsort(-(relaxed / alike), kind="mergesort")
     mean_alike = relaxed_similarity(relaxed[order], min(len(a.described), len(b.described)))
-    best, pairs = -np.inf, nothing
+    best, pairs, rotation = -np.inf, nothing, 0.0
     for r in order[: rules.roots]:
         there = grow(rows_a[r], rows_b[r], a, b, rules)
         back = grow(rows_b[r], rows_a[r], b, a, rules)
         one = log_odds(a, b, mean_alike, evidence(a, b, there, rules), rules)
         other = log_odds(b, a, mean_alike, evidence(b, a, back, rules), rules)
-        if 0.5 * (one + other) > best:
-            best = 0.5 * (one + other)
-            pairs = there if one >= other else np.ascontiguousarray(back[:, ::-1])
-    middle_x, middle_y = np.mean(a.x[pairs[:, 0]]), np.mean(a.y[pairs[:, 0]])
-    _, _, cos, sin = predict(middle_x, middle_y, a, b, pairs, -1, rules)
-    return math.log1p(math.exp(-abs(best))) + max(best, 0.0), math.atan2(sin, cos), pairs
+        chosen = there if one >= other else np.ascontiguousarray(back[:, ::-1])
+        middle_x, middle_y = np.mean(a.x[chosen[:, 0]]), np.mean(a.y[chosen[:, 0]])
+        _, _, cos, sin = predict(middle_x, middle_y, a, b, chosen, -1, rules)
+        odds = 0.5 * (one + other) + (rules.half_turn if cos < 0.0 else 0.0)
+        if odds > best:
+            best, pairs, rotation = odds, chosen, math.atan2(sin, cos)
+    return math.log1p(math.exp(-abs(best))) + max(best, 0.0), rotation, pairs
 
 
 @njit(cache=True)

@@ -17,11 +17,11 @@ from fpipe.synth import samples
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demo:
-    """The searches of the sample latents; mates : the exemplar's file name of each, None where it has none."""
+    """The searches of the sample latents; mates : (subject, finger) of each, None where it is not in the gallery."""
 
     searcher: Searcher
     searches: list[Search]
-    mates: list[str | None]
+    mates: list[tuple[str, str] | None]
 
     def document(self, enrolled: int, reports: list[Path]) -> dict[str, object]:
         """The JSON of the demonstration."""
@@ -29,7 +29,7 @@ class Demo:
             "prints": enrolled,
             "gallery": self.searcher.gallery.path.as_posix(),
             "searches": [
-                {**as_document(found), "mate": mate, "report": report.as_posix()}
+                {**as_document(found), "mate": mate and " ".join(mate), "report": report.as_posix()}
                 for found, mate, report in zip(self.searches, self.mates, reports, strict=True)
             ],
             "versions": versions(),
@@ -45,7 +45,9 @@ def enrol_samples(out: Path, advance: Callable[[int], None]) -> int:
         Gallery.create(path, comparison_digest=match.digest, descriptor_bytes=match.descriptor_bytes).close()
     exemplars = [item for item in samples.manifest()["files"] if item["kind"] != "latent"]
     for item in exemplars:
-        for _ in enroll(path, [samples.folder() / item["file"]], subject=item["finger"], kind=item["kind"]):
+        for _ in enroll(
+            path, [samples.folder() / item["file"]], subject=item["subject"], finger=item["finger"], kind=item["kind"]
+        ):
             advance(1)
     with Gallery.open(path) as gallery:
         return len(gallery.print_ids())
@@ -54,7 +56,9 @@ def enrol_samples(out: Path, advance: Callable[[int], None]) -> int:
 @contextmanager
 def open_demo(out: Path) -> Iterator[Demo]:
     """Search every sample latent in ``out/gallery``."""
-    latents = [item for item in samples.manifest()["files"] if item["kind"] == "latent"]
+    files = {item["file"]: item for item in samples.manifest()["files"]}
+    latents = [item for item in files.values() if item["kind"] == "latent"]
+    mates = [files.get(item["mate"]) for item in latents]
     with open_searcher(out / "gallery") as searcher:
         searches = [search_file(searcher, samples.folder() / item["file"]) for item in latents]
-        yield Demo(searcher, searches, [item["mate"] for item in latents])
+        yield Demo(searcher, searches, [mate and (mate["subject"], mate["finger"]) for mate in mates])

@@ -22,8 +22,8 @@ from fpipe.pipeline.presets import Preset, load_preset
 from fpipe.service.reading import Reading, read_print
 from fpipe.service.versions import versions
 
-CANDIDATES = 200
-"""Prints that get the exact match after the votes; docs/matching.md has what a smaller number loses."""
+CANDIDATES = 2000
+"""Prints that get the exact match after the votes; galleries up to this size are compared whole."""
 LISTED = 20
 """Length of the candidate list an examiner gets."""
 

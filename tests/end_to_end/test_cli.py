@@ -53,9 +53,9 @@ def test_demo_finds_the_mates_and_writes_reports(demo: tuple[Path, subprocess.Co
     ranks = []
     for search in document["searches"]:
         assert Path(search["report"]).stat().st_size > 50_000
-        names = [Path(c["print"]).name for c in search["candidates"]]
+        fingers = [f"{c['subject']} {c['finger']}" for c in search["candidates"]]
         if search["mate"]:
-            ranks.append(names.index(search["mate"]) + 1)
+            ranks.append(fingers.index(search["mate"]) + 1)
         scores = [c["score"] for c in search["candidates"]]
         assert scores == sorted(scores, reverse=True)
     assert len(ranks) >= 3

@@ -23,8 +23,8 @@ def extract(image: GrayImage, preset: Preset, trace: Trace = no_trace, where: st
 
     image : (H, W) uint8, 500 ppi, ridges dark
     trace : receives ``segmentation.mask``, ``contrast.image``, ``orientation.field``, ``orientation.coherence``,
-        ``period.map``, ``enhanced.image`` (orientation and enhancement after their refinement) and what the minutiae
-        stage emits
+        ``period.map``, ``enhanced.image`` (orientation and enhancement after their refinement), ``clarity.map``,
+        ``clarity.mask`` (what the template keeps as print) and what the minutiae stage emits
 
     Returns the template exactly as a gallery would give it back.  Raises NoRidges where there is no print to read.
     """
@@ -32,8 +32,7 @@ def extract(image: GrayImage, preset: Preset, trace: Trace = no_trace, where: st
     stage: Any = preset.stages
     mask = stage["segmentation"](image)
     trace("segmentation.mask", mask)
-    grid = mask_grid(mask)
-    if grid.sum() < LEAST_CELLS:
+    if mask_grid(mask).sum() < LEAST_CELLS:
         raise NoRidges(where=where or "picture", reason="no area of the picture looks like a print")
     contrast = stage["contrast"](image, mask)
     trace("contrast.image", contrast)
@@ -47,7 +46,13 @@ def extract(image: GrayImage, preset: Preset, trace: Trace = no_trace, where: st
     trace("orientation.coherence", coherence)
     enhanced = stage["filter"](contrast, mask, orientation, period)
     trace("enhanced.image", enhanced)
-    minutiae = stage["minutiae"](contrast, enhanced, mask, coherence, trace)
+    clarity, mask = stage["clarity"](enhanced, mask, coherence)
+    trace("clarity.map", clarity)
+    trace("clarity.mask", mask)
+    grid = mask_grid(mask)
+    if grid.sum() < LEAST_CELLS:
+        raise NoRidges(where=where or "picture", reason="nowhere are ridges clear enough to be followed")
+    minutiae = stage["minutiae"](enhanced, mask, clarity, trace)
     height, width = image.shape
     return quantised(Template(minutiae, width, height, mask=grid, source=preset.extraction_digest))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fpipe.descriptors.cylinders import Cylinders
+from fpipe.enhance.clarity import Amplitude
 from fpipe.enhance.contrast import LocalContrast
 from fpipe.enhance.filter import CurvedGabor
 from fpipe.enhance.orientation import StructureTensor
@@ -23,6 +24,7 @@ EXTRACTION: Table = {
     "period": {"signature": Signature},
     "filter": {"curved-gabor": CurvedGabor},
     "refine": {"structure-tensor": StructureTensor},
+    "clarity": {"amplitude": Amplitude},
     "minutiae": {"line-ends": LineEnds},
 }
 """From picture to template, in the order of the work."""

@@ -54,9 +54,7 @@ def main() -> None:
     print(f"{np.median([len(t.minutiae) for t in found]):.0f} minutiae median")
     rules = match.growth._rules()
     exact, plain = rate(prints, match.compare), rate(prints, lambda a, b: kernels.similar_pairs(a, b, rules))
-    print(
-        f"exact match {exact:.0f} comparisons/s; similar pairs alone {plain:.0f}/s, ratio {plain / exact:.1f}"
-    )
+    print(f"exact match {exact:.0f} comparisons/s; similar pairs alone {plain:.0f}/s, ratio {plain / exact:.1f}")
 
 
 if __name__ == "__main__":

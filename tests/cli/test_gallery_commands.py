@@ -113,6 +113,7 @@ def test_ctrl_c_ends_cleanly(gallery: Path, jobs: int) -> None:
         data = (samples.folder() / FIRST).read_bytes()
         Path(f"many/{number:03d}.png").write_bytes(data + bytes([number]))  # behind the end, so only the hash differs
     command = [sys.executable, "-m", "fpipe", "gallery", "add", "G", "many", "--json", "--jobs", str(jobs)]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it ignored
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as running:

@@ -20,13 +20,18 @@ Example:
 @ppi_option
 @json_option
 def command(file: Path, ppi: float | None, as_json: bool) -> None:
-    """Say what fpipe makes of the picture in FILE, before any resampling.
+    """Say what fpipe makes of the picture or template in FILE, before any resampling.
 
     The hash of the pixels is that of the upright 8-bit gray picture, row by row.
+    A template's minutiae are listed as they stand in the file.
     """
     from fpipe.core.files import sha256_hex
     from fpipe.formats import read_picture
+    from fpipe.minutiae.files import is_template
 
+    if file.is_file() and is_template(file):
+        _show_template(file, as_json)
+        return
     picture = read_picture(file, ppi=ppi)
     height, width = picture.pixels.shape
     for text in picture.notices:
@@ -57,3 +62,21 @@ def command(file: Path, ppi: float | None, as_json: bool) -> None:
     click.echo(f"  resolution  {resolution}{origin}")
     click.echo(f"  sha256      {picture.sha256} (file)")
     click.echo(f"              {sha256_hex(picture.pixels.tobytes())} (pixels)")
+
+
+def _show_template(file: Path, as_json: bool) -> None:
+    from fpipe.core.files import sha256_hex
+    from fpipe.minutiae.files import describe_template
+
+    data = file.read_bytes()
+    document = {"file": file.as_posix(), "sha256": sha256_hex(data), **describe_template(data, file.as_posix())}
+    for text in document["notices"]:
+        notice(f"{file.as_posix()}: {text}")
+    if as_json:
+        print_json(document)
+        return
+    click.echo(f"{file.as_posix()}")
+    click.echo(f"  format      {document['format']}")
+    for number, view in enumerate(document["minutiae"], 1):
+        click.echo(f"  view {number}      finger {view['finger']}, {view['count']} minutiae")
+    click.echo(f"  sha256      {document['sha256']} (file)")

@@ -48,11 +48,12 @@ class Run:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The prints of a list, one a line.  Raises UsageError where there is none."""
+    """The prints of a list, one a line, each once.  Raises UsageError where there is none."""
     try:
-        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(reason=f"{path}: not a readable list of prints: {error}") from error
+    names = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not names:
         raise UsageError(reason=f"{path}: the list is empty")
     return names
@@ -61,12 +62,15 @@ def read_lines(path: Path) -> list[str]:
 def read_pairs(path: Path) -> list[tuple[str, str]]:
     """The rows of a CSV with the columns probe and gallery.  Raises UsageError."""
     try:
-        with path.open(newline="", encoding="utf-8") as handle:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
             pairs = [(row["probe"], row["gallery"]) for row in csv.DictReader(handle)]
     except (OSError, UnicodeDecodeError, KeyError) as error:
         raise UsageError(reason=f"{path}: not a CSV with the columns probe,gallery: {error!r}") from error
     if not pairs:
         raise UsageError(reason=f"{path}: no pairs")
+    for number, pair in enumerate(pairs, 1):
+        if not all(pair):
+            raise UsageError(reason=f"{path}: row {number} does not name two prints")
     return pairs
 
 
@@ -155,7 +159,12 @@ def _compare_died(block: _Block) -> list[list[float]]:
 
 
 def search_candidates(run: Run, gallery: Sequence[str], probes: Sequence[str], count: int, advance: Advance) -> Rows:
-    """The ``count`` prints that votes over a real gallery's index put forward for each probe, with exact scores."""
+    """The ``count`` prints that votes over a real gallery's index put forward for each probe, with exact scores.
+
+    A scorer knows the probes and the gallery from the rows alone, so that none may be missing there: a probe without
+    candidates, or one that can't be used, is given the whole gallery at the lowest score; a gallery print that no list
+    holds is given a row with itself, which says that it was there and compares it with nothing.
+    """
     rows: Rows = []
     match = comparer()
     with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +187,10 @@ def search_candidates(run: Run, gallery: Sequence[str], probes: Sequence[str], c
                     rows += [(probe, names[int(i)], float(s)) for i, s in zip(ids, scores, strict=True)]
                 advance(1)
         run.seconds["compare"] = time.perf_counter() - start
-    return rows
+    answered = {probe for probe, _, _ in rows}
+    rows += [(probe, other, LOWEST) for probe in probes if probe not in answered for other in gallery]
+    listed = {other for _, other, _ in rows}
+    return rows + [(other, other, LOWEST) for other in gallery if other not in listed]
 
 
 def _new(name: str, data: bytes) -> NewPrint:

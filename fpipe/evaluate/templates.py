@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from fpipe.core.errors import BadTemplate, InputRefused, NotFound, UsageError
+from fpipe.core.errors import BadTemplate, Fault, FpipeError, InputRefused, NotFound, UsageError
 from fpipe.core.files import sha256_of, write_atomic
 from fpipe.core.types import Template
 from fpipe.minutiae import blob
@@ -53,7 +54,7 @@ class Prints:
             try:
                 return blob.decode(cached.read_bytes(), cached.name)
             except BadTemplate:
-                cached.unlink()  # damaged: made again
+                cached.unlink(missing_ok=True)  # damaged: made again
         template = read_print(path, preset, ppi=ppi).template
         cached.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(cached, blob.encode(template))
@@ -100,5 +101,11 @@ def load_or_reason(prints: Prints, name: str) -> tuple[bytes | None, str]:
     """For a worker: the template's bytes, or None and why it can't be used."""
     try:
         return blob.encode(prints.load(name)), ""
-    except (InputRefused, BadTemplate) as error:
+    except InputRefused as error:
         return None, error.message
+    except FpipeError:
+        raise  # a full disk, a preset that is none: not this print's fault
+    except Exception as error:  # noqa: BLE001 - one print must not end a run of thousands
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+        return None, Fault(where=name, reason=reason).message

@@ -7,10 +7,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from fpipe.cli.evaluate import command
+from fpipe.core.errors import UsageError
+from fpipe.core.types import Minutiae, Template
+from fpipe.minutiae.files import write_template
 from fpipe.synth import samples
 
 
@@ -82,8 +86,6 @@ def test_a_damaged_cache_is_made_again(folder: Path, tmp_path: Path) -> None:
 
 
 def test_lists_that_make_no_sense_are_refused(folder: Path, tmp_path: Path) -> None:
-    from fpipe.core.errors import UsageError
-
     empty = tmp_path / "empty.txt"
     empty.write_text("")
     for arguments in (
@@ -92,3 +94,53 @@ def test_lists_that_make_no_sense_are_refused(folder: Path, tmp_path: Path) -> N
     ):
         with pytest.raises(UsageError):
             CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def _drawn_templates(folder: Path, unusable: set[str]) -> dict[str, str]:
+    """Six fingers, a gallery print ``Na`` and a probe ``Nb`` each; what is unusable holds no template."""
+    finger = {f"{number}{side}.png": str(number) for number in range(6) for side in "ab"}
+    for name, number in finger.items():
+        rng, count = np.random.default_rng(int(number)), 35
+        x, y, direction = (rng.uniform(20, high, count).astype(np.float32) for high in (280, 380, 26))
+        m = Minutiae(x, y, (direction - 20) % 6, np.ones(count, np.uint8), np.full(count, 80, np.uint8))
+        write_template(folder / name.replace(".png", ".fpt"), Template(m, 300, 400))
+        if name in unusable:
+            (folder / name.replace(".png", ".fpt")).write_bytes(b"junk")
+    return finger
+
+
+@pytest.mark.parametrize("unusable", [{"1b.png"}, {"2a.png"}, {"1b.png", "2a.png"}])
+def test_the_index_path_hides_no_probe_and_no_mate_from_a_scorer(tmp_path: Path, unusable: set[str]) -> None:
+    """A probe that can't be used, and a mate that no list holds, are misses: not left out of the count."""
+    finger = _drawn_templates(tmp_path, unusable)
+    (tmp_path / "labels.csv").write_text("print,finger\n" + "".join(f"{n},{f}\n" for n, f in finger.items()))
+    for side in "ab":
+        (tmp_path / f"{side}.txt").write_text("".join(f"{name}\n" for name in finger if name[1] == side))
+    out = tmp_path / "out"
+    _run(
+        *("identify", "--data", tmp_path, "--templates", tmp_path, "--out", out),
+        *("--gallery", tmp_path / "a.txt", "--probes", tmp_path / "b.txt", "--candidates", 2),
+    )
+    found = json.loads((out / "metrics.json").read_text())
+    assert (found["gallery"], found["mated_probes"], found["nonmated_probes"]) == (6, 6, 0)
+    assert found["rank_1"] == pytest.approx(100 * (6 - len(unusable)) / 6)
+    assert {row["gallery"] for row in _rows(out / "scores.csv")} == {name for name in finger if name[1] == "a"}
+
+
+def test_an_unforeseen_fault_is_that_prints_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("drawn")
+
+    monkeypatch.setattr("fpipe.evaluate.templates.read_print", fails)
+    said = _run("verify", "--data", folder, "--pairs", folder / "pairs.csv", "--out", tmp_path)
+    assert "ZeroDivisionError: drawn" in said
+    assert all(float(row["score"]) == -1 for row in _rows(tmp_path / "scores.csv"))
+
+
+def test_a_pair_of_one_print_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("probe,gallery\na.png\n")
+    with pytest.raises(UsageError, match="row 1"):
+        arguments = ["verify", "--data", str(folder), "--pairs", str(tmp_path / "pairs.csv"), "--out", str(tmp_path)]
+        CliRunner().invoke(command, arguments, catch_exceptions=False)

@@ -26,7 +26,7 @@ class Amplitude(Params):
     close_px, open_px : doubtful specks narrower than this stay, believed ones narrower than this do not
     """
 
-    smooth_px: float = 11.0
+    smooth_px: float = 15.0
     least: float = 0.4
     close_px: int = 20
     open_px: int = 32

@@ -38,7 +38,7 @@ class LineEnds(Params):
 
     border_px: float = 9.0  # px, to the mask's border
     line_px: float = 11.0  # px, shortest line that an end may have
-    look_px: int = 11  # px of the line that give the direction
+    look_px: int = 15  # px of the line that give the direction
     gap_px: float = 9.0  # px, between two ends that face each other
     gap_rad: float = 0.6  # rad, how straight they must face each other
     crowd_px: float = 22.0  # px, around an end
@@ -138,10 +138,42 @@ def _follow(lines, row, column, most, path):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _height(height_map, x, y):  # type: ignore[no-untyped-def]
+    """Bilinear; the border's value outside."""
+    height, width = height_map.shape
+    x, y = min(max(x, 0.0), width - 1.001), min(max(y, 0.0), height - 1.001)
+    c, r = int(x), int(y)
+    fx, fy = x - c, y - r
+    top = height_map[r, c] * (1 - fx) + height_map[r, c + 1] * fx
+    low = height_map[r + 1, c] * (1 - fx) + height_map[r + 1, c + 1] * fx
+    return top * (1 - fy) + low * fy
+
+
+@njit(cache=True)
+def _tip(height_map, x, y, ux, uy):  # type: ignore[no-untyped-def]
+    """Where the line through (x, y) ends; (ux, uy) is the unit step into it."""
+    mid = _height(height_map, x, y)
+    left, right = _height(height_map, x - 2 * uy, y + 2 * ux), _height(height_map, x + 2 * uy, y - 2 * ux)
+    bend = left - 2 * mid + right
+    if bend < 0:  # the top of the parabola through three places across the line
+        aside = min(max((left - right) / bend, -0.5), 0.5)  # thinning is right to half a pixel
+        x, y = x + aside * uy, y - aside * ux
+    before = _height(height_map, x, y)
+    for k in range(1, 17):
+        value = _height(height_map, x - 0.5 * k * ux, y - 0.5 * k * uy)
+        if value <= 0:
+            out = 0.5 * (k - 1 + (before / (before - value) if before > 0 else 0.0))
+            return x - out * ux, y - out * uy
+        before = value
+    return x, y
+
+
+@njit(cache=True)
 def _line_ends(lines, height_map, look, least):  # type: ignore[no-untyped-def]
     """(K, 3) float64 x, y, direction of the ends of lines that are long enough.
 
-    The position is moved out of the line to where ``height_map`` crosses zero, to a fraction of a pixel.
+    The position is moved to the middle of the line and out of it to where ``height_map`` crosses zero, to a fraction
+    of a pixel.
     """
     height, width = lines.shape
     found = []
@@ -168,18 +200,7 @@ def _line_ends(lines, height_map, look, least):  # type: ignore[no-untyped-def]
             if norm < 0.5 * far:
                 continue
             ux, uy = dx / norm, dy / norm
-            x, y = float(column), float(row)
-            before = height_map[row, column]
-            for k in range(1, 9):
-                r, c = round(row - k * uy), round(column - k * ux)
-                if not (0 <= r < height and 0 <= c < width):
-                    break
-                value = height_map[r, c]
-                if value <= 0:
-                    out = k - 1 + (before / (before - value) if before > value else 0.0)
-                    x, y = column - out * ux, row - out * uy
-                    break
-                before = value
+            x, y = _tip(height_map, float(column), float(row), ux, uy)
             found.append((x, y, math.atan2(-uy, ux)))
     out = np.empty((len(found), 3))
     for i in range(len(found)):

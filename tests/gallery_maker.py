@@ -11,7 +11,7 @@ from fpipe.index import Gallery, NewPrint, Vectors
 from fpipe.index.records import Kind
 
 WIDTH = 6
-"""Bytes a descriptor: few, so that distances tie often."""
+"""Bytes a descriptor: few, so that similarities tie often."""
 
 
 def vectors_of(template: bytes, where: str = "") -> Vectors:

@@ -1,1 +1,1 @@
-"""Floor 2: local descriptors of minutiae, derived from a template and packed for Hamming distance."""
+"""Floor 2: local descriptors of minutiae, derived from a template and packed for FAISS."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +34,16 @@ _CRC = struct.Struct("<I")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hits:
-    """The k nearest stored descriptors of each of Q queries, best first, ties by print id and row.
+    """The k most similar stored descriptors of each of Q queries, best first, ties by print id and row.
 
     print_id : (Q, k) int64, -1 where the gallery holds fewer than k
-    distance : (Q, k) int32, bits that differ
+    similarity : (Q, k) float32, 0..1: 1 - sqrt(bits that differ) / (sqrt(bits set in a) + sqrt(bits set in b)), that of
+        Minutia Cylinder-Code's bit vectors (Cappelli, Ferrara, Maltoni 2010)
     x, y, direction : (Q, k) float32, of the stored minutia; px at 500 ppi, rad
     """
 
     print_id: NDArray[np.int64]
-    distance: NDArray[np.int32]
+    similarity: NDArray[np.float32]
     x: NDArray[np.float32]
     y: NDArray[np.float32]
     direction: NDArray[np.float32]
@@ -186,38 +187,76 @@ def absorbed(rows: Sequence[int], new: int) -> int:
 
 
 class SearchBlock:
-    """A block with its exact FAISS index."""
+    """A block with exact FAISS indexes, one for each number of set bits.
+
+    Among vectors of one weight the order of the Hamming distance is that of the similarity; over all of them it is not:
+    vectors of few bits are near to everything.
+    """
 
     def __init__(self, block: Block) -> None:
         import faiss
 
         self.block = block
-        self._index = faiss.IndexBinaryFlat(8 * block.vectors.bits.shape[1])
-        self._index.add(np.ascontiguousarray(block.vectors.bits))
+        weight = np.bitwise_count(block.vectors.bits).sum(axis=1, dtype=np.int64)
+        order = np.argsort(weight, kind="stable")
+        self._bands = []
+        for rows in np.split(order, np.flatnonzero(np.diff(weight[order])) + 1):
+            if len(rows):
+                index = faiss.IndexBinaryFlat(8 * block.vectors.bits.shape[1])
+                index.add(np.ascontiguousarray(block.vectors.bits[rows]))
+                self._bands.append((float(weight[rows[0]]), rows, index))
 
-    def nearest(self, bits: NDArray[np.uint8], k: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Rows and distances (Q, <= k) of the nearest, the lower row first among equals."""
-        distance, row = self._index.search(bits, min(k, len(self.block.vectors)))
-        order = np.lexsort((row, distance), axis=1)
-        return np.take_along_axis(row, order, 1), np.take_along_axis(distance, order, 1)
+    def nearest(self, bits: NDArray[np.uint8], k: int, offset: int) -> Iterator[NDArray[np.int64]]:
+        """For each weight the keys (Q, <= k) of its nearest vectors; they rise with dissimilarity, then with the row.
+
+        offset : added to the rows
+        """
+        root = np.sqrt(np.bitwise_count(bits).sum(axis=1, dtype=np.float64))[:, None]
+        for weight, rows, index in self._bands:
+            distance, found = index.search(bits, min(k, len(rows)))
+            unlike = np.sqrt(distance) / np.maximum(root + np.sqrt(weight), 1.0)
+            yield np.rint(unlike * _ONE).astype(np.int64) << _ROW_BITS | (rows[found] + offset)
+
+
+_ROW_BITS = 32
+_ONE = 1 << 30
+"""Steps of a similarity of 1 in a key; finer than two different similarities are apart."""
+_NONE = np.iinfo(np.int64).max
+_BUFFER = 1 << 14
+"""Keys a query that are gathered before all but the k smallest are dropped."""
 
 
 def search_blocks(blocks: Sequence[SearchBlock], bits: NDArray[np.uint8], k: int) -> Hits:
     """The k nearest over blocks of rising ids, as if they were one."""
-    queries = len(bits)
-    found: list[tuple[NDArray[np.generic], ...]] = []
-    for held in blocks:
-        row, distance = held.nearest(np.ascontiguousarray(bits, np.uint8), k)
+    bits = np.ascontiguousarray(bits, np.uint8)
+    offsets = np.cumsum([0, *(len(held.block.vectors) for held in blocks)])
+    best = np.full((len(bits), k), _NONE, np.int64)
+    gathered = [best]
+    for held, offset in zip(blocks, offsets[:-1], strict=True):
+        for keys in held.nearest(bits, k, int(offset)):
+            gathered.append(keys)
+            if sum(part.shape[1] for part in gathered) > _BUFFER:
+                gathered = [_smallest(gathered, k)]
+    best = np.sort(_smallest(gathered, k), axis=1)
+    similarity = np.where(best == _NONE, 0.0, 1.0 - (best >> _ROW_BITS) / _ONE).astype(np.float32)
+    hits = Hits(
+        print_id=np.full(best.shape, -1, np.int64),
+        similarity=similarity,
+        x=np.zeros(best.shape, np.float32),
+        y=np.zeros(best.shape, np.float32),
+        direction=np.zeros(best.shape, np.float32),
+    )
+    row = np.where(best == _NONE, -1, best & ((1 << _ROW_BITS) - 1))
+    for held, offset in zip(blocks, offsets[:-1], strict=True):
         block, vectors = held.block, held.block.vectors
-        ids = block.ids[np.searchsorted(block.starts, row, side="right") - 1]
-        found.append((distance, ids, vectors.x[row], vectors.y[row], vectors.direction[row]))
-    fillers = (np.iinfo(np.int32).max, -1, 0.0, 0.0, 0.0)
-    types = (np.int32, np.int64, np.float32, np.float32, np.float32)
-    columns = [
-        np.concatenate([*(part[i] for part in found), np.full((queries, k), filler, kind)], axis=1)
-        for i, (filler, kind) in enumerate(zip(fillers, types, strict=True))
-    ]
-    # A stable sort keeps blocks and rows in their order, which is the order of the ids; the fillers come last.
-    order = np.argsort(columns[0], axis=1, kind="stable")[:, :k]
-    distance, ids, x, y, direction = (np.take_along_axis(column, order, 1) for column in columns)
-    return Hits(ids, distance, x, y, direction)
+        here = (row >= offset) & (row < offset + len(vectors))
+        local = row[here] - offset
+        hits.print_id[here] = block.ids[np.searchsorted(block.starts, local, side="right") - 1]
+        for column in ("x", "y", "direction"):
+            getattr(hits, column)[here] = getattr(vectors, column)[local]
+    return hits
+
+
+def _smallest(parts: Sequence[NDArray[np.int64]], k: int) -> NDArray[np.int64]:
+    keys = np.concatenate(parts, axis=1)
+    return keys if keys.shape[1] <= k else np.partition(keys, k - 1, axis=1)[:, :k]

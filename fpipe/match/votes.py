@@ -14,20 +14,23 @@ from fpipe.core.params import Params
 jitcache.prepare()
 from numba import njit  # noqa: E402
 
+_LAST = 0.01
+"""Similarity that the last hit of a query is credited with: it is a hit all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Votes(Params):
     """Ranks prints by their hits that agree on one rotation and displacement.
 
-    Every hit votes with how much nearer it is than the farthest hit of its query.  A print gets the votes of its
+    Every hit votes with how much more similar it is than the last hit of its query.  A print gets the votes of its
     strongest consistent group: a hit and all others whose distance, directions and bearings to it are the same in both
     prints (a Hough transform without bins); each query minutia counts once.
     """
 
-    sharpness: float = 1.0  # exponent of a hit's relative nearness
     length_px: float = 10.0  # px, tolerance of the distance between two hits
     length_share: float = 0.1  # of that distance, added
     angle_rad: float = math.pi / 6.0  # rad, tolerance of directions and bearings
+    half_turn: float = 0.8  # share of its votes that a group keeps which is turned by more than a quarter
     most_hits: int = 300  # strongest hits of a print that are looked at: bounds the work
 
     def __call__(
@@ -36,7 +39,7 @@ class Votes(Params):
         y: NDArray[np.float32],
         direction: NDArray[np.float32],
         print_id: NDArray[np.int64],
-        distance: NDArray[np.int32],
+        similarity: NDArray[np.float32],
         hit_x: NDArray[np.float32],
         hit_y: NDArray[np.float32],
         hit_direction: NDArray[np.float32],
@@ -46,7 +49,7 @@ class Votes(Params):
         Parameters
         ----------
         x, y, direction : (Q,) of the queries' minutiae, px, rad
-        print_id, distance : (Q, k), the hits of each query, -1 where there are fewer; Hamming distance in bits
+        print_id, similarity : (Q, k), the hits of each query, best first, -1 where there are fewer; 0..1
         hit_x, hit_y, hit_direction : (Q, k) of the hits' minutiae, px, rad
 
         Returns
@@ -56,16 +59,16 @@ class Votes(Params):
         query, column = np.nonzero(print_id >= 0)
         if not len(query):
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        farthest = np.where(print_id >= 0, distance, 0).max(axis=1)
-        nearness = 1.0 - distance[query, column] / np.maximum(farthest[query] + 1.0, 1.0)
+        last = np.where(print_id >= 0, similarity, 1.0).min(axis=1)
+        lead = (similarity - last[:, None] + _LAST)[query, column] / (1.0 - last[query] + _LAST)
         order = np.lexsort((query, print_id[query, column]))
-        query, column, nearness = query[order], column[order], nearness[order]
+        query, column, lead = query[order], column[order], lead[order].astype(np.float64)
         prints = print_id[query, column]
         starts = np.flatnonzero(np.r_[True, prints[1:] != prints[:-1], True])
         votes = _strongest_groups(
             starts,
             query,
-            nearness**self.sharpness,
+            lead,
             x.astype(np.float64),
             y.astype(np.float64),
             direction.astype(np.float64),
@@ -75,6 +78,7 @@ class Votes(Params):
             float(self.length_px),
             float(self.length_share),
             float(self.angle_rad),
+            float(self.half_turn),
             self.most_hits,
         ).astype(np.float32)
         ids = prints[starts[:-1]]
@@ -89,7 +93,7 @@ def _gap(angle):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _strongest_groups(  # type: ignore[no-untyped-def]
-    starts, query, weight, x, y, direction, hx, hy, hd, length_px, length_share, angle, most
+    starts, query, weight, x, y, direction, hx, hy, hd, length_px, length_share, angle, half_turn, most
 ):
     """The votes of each print's strongest group; hits of print p stand at starts[p]:starts[p + 1], ordered by query."""
     votes = np.zeros(len(starts) - 1)
@@ -121,5 +125,7 @@ def _strongest_groups(  # type: ignore[no-untyped-def]
                     continue
                 best = weight[hit]
             total += best
+            if _gap(hd[pivot] - direction[i]) > 0.5 * math.pi:
+                total *= half_turn
             votes[p] = max(votes[p], total)
     return votes

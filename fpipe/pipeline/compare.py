@@ -42,15 +42,17 @@ class Comparer:
         """Bytes a descriptor."""
         return self.cylinders.descriptor_bytes
 
-    def voted(self, probe: Template, search: NearestSearch) -> NDArray[np.int64]:
-        """Ids of the prints that the votes put forward, best first; a print without any hit is not among them."""
-        found = self.describe(probe)
+    def voted(self, probe: Template, found: Descriptors, search: NearestSearch) -> NDArray[np.int64]:
+        """Ids of the prints that the votes put forward, best first; a print without any hit is not among them.
+
+        found : the probe's descriptors
+        """
         if not len(found):
             return np.zeros(0, np.int64)
         hits = search(found.bits, NEIGHBOURS)
         m, rows = probe.minutiae, found.minutia
         ids, _ = self.votes(
-            m.x[rows], m.y[rows], m.direction[rows], hits.print_id, hits.distance, hits.x, hits.y, hits.direction
+            m.x[rows], m.y[rows], m.direction[rows], hits.print_id, hits.similarity, hits.x, hits.y, hits.direction
         )
         return ids
 
@@ -73,7 +75,7 @@ class Nearest(Protocol):
     @property
     def print_id(self) -> NDArray[np.int64]: ...
     @property
-    def distance(self) -> NDArray[np.int32]: ...
+    def similarity(self) -> NDArray[np.float32]: ...
     @property
     def x(self) -> NDArray[np.float32]: ...
     @property
@@ -85,7 +87,7 @@ class Nearest(Protocol):
 NearestSearch = Callable[[NDArray[np.uint8], int], Nearest]
 """Query descriptors (Q, B) uint8 and k -> the hits; the index's search."""
 
-NEIGHBOURS = 300
+NEIGHBOURS = 2000
 """Hits looked up for every descriptor of a latent."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fpipe.core.errors import DigestMismatch
+from fpipe.core.errors import BadTemplate, DigestMismatch, IntegrityError
 from fpipe.core.trace import Recorder
 from fpipe.core.types import FloatMap, GrayImage, Picture, Template
 from fpipe.formats import read_picture, to_500_ppi
@@ -92,26 +92,27 @@ class Searcher:
 
         compared : how many prints the votes pass on; None compares with every print
         """
-        ids = self.gallery.print_ids()
-        descriptors = self.comparer.describe(probe)
-        if compared is not None and compared < len(ids):
-            ids = self._voted(probe, compared)
-        prepared = self.comparer.prepare(probe, descriptors)
-        scores = self.comparer.scores(prepared, self._prepare(ids))
+        ids, descriptors = self.gallery.print_ids(), self.comparer.describe(probe)
+        if compared is not None and compared < len(ids):  # where too few got votes, the list is shorter
+            ids = self.comparer.voted(probe, descriptors, self.gallery.search)[:compared]
+        scores = self.comparer.scores(self.comparer.prepare(probe, descriptors), self._prepare(ids))
         order = np.lexsort((ids, -scores))
         return ids[order], scores[order]
-
-    def _voted(self, probe: Template, compared: int) -> NDArray[np.int64]:
-        """The prints with the most votes; where too few got any, the list is shorter."""
-        return self.comparer.voted(probe, self.gallery.search)[:compared]
 
     def _prepare(self, ids: NDArray[np.int64]) -> list[Prepared]:
         missing = [int(i) for i in ids if int(i) not in self._prepared]
         for number, data in zip(missing, self.gallery.templates(missing), strict=True):
-            template = blob.decode(data, f"{self.gallery.path}: print {number}")
+            template = self._stored(number, data)
             self._templates[number] = template
             self._prepared[number] = self.comparer.prepare(template)
         return [self._prepared[int(i)] for i in ids]
+
+    def _stored(self, number: int, data: bytes) -> Template:
+        where = f"{self.gallery.path}: print {number}"
+        try:
+            return blob.decode(data, where)
+        except BadTemplate as error:  # not the user's input is at fault, but what was stored
+            raise IntegrityError(where=where, reason=error.message) from error
 
     def search(
         self,

@@ -48,7 +48,7 @@ def content(gallery: Gallery) -> dict[str, Any]:
         "originals": [gallery.original(record) for record in records],
         "methods": gallery.extraction_digests(),
         "log": gallery.database.rows("SELECT * FROM log"),
-        "hits": tuple(getattr(hits, name).tobytes() for name in ("print_id", "distance", "x", "y", "direction")),
+        "hits": tuple(getattr(hits, name).tobytes() for name in ("print_id", "similarity", "x", "y", "direction")),
     }
 
 

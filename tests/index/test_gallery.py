@@ -45,8 +45,10 @@ def assert_holds(path: Path, prints: list[NewPrint]) -> None:
         counts = [len(p.vectors) for p in prints]
         bits = np.concatenate([np.zeros((0, WIDTH), np.uint8), *(p.vectors.bits for p in prints)])
         owner = np.repeat(ids, counts)
-        distance = np.unpackbits(queries[:, None] ^ bits[None], axis=2).sum(2)
-        order = np.argsort(distance, axis=1, kind="stable")[:, :12]
+        differ = np.unpackbits(queries[:, None] ^ bits[None], axis=2).sum(2)
+        weights = [np.sqrt(np.unpackbits(b, axis=1).sum(1)) for b in (queries, bits)]
+        unlike = np.sqrt(differ) / (weights[0][:, None] + weights[1][None])
+        order = np.argsort(unlike.round(9), axis=1, kind="stable")[:, :12]
         assert (hits.print_id[:, : order.shape[1]] == owner[order]).all()
         for record, given in zip(records, prints, strict=True):
             for name in ("sha256", "subject", "finger", "kind", "ppi", "format", "width", "minutiae"):

@@ -20,19 +20,26 @@ def block(rng: np.random.Generator, first: int, prints: int, width: int) -> Bloc
     parts = []
     for number in range(first, first + prints):
         rows = int(rng.integers(0, 9))
-        # Few distinct bytes, so that equal distances are the rule.
+        # Few distinct bytes, so that equal similarities are the rule.
         bits = rng.choice(np.array([0, 1, 255], np.uint8), (rows, width))
         parts.append((number, Vectors(bits, *rng.random((3, rows)).astype(np.float32))))
     return Block.join(parts, width)
 
 
 def brute(blocks: list[Block], bits: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The k nearest by (distance, id, row) with NumPy alone."""
+    """The k most similar by (similarity, id, row) with NumPy alone."""
     whole = Block.merge(blocks, bits.shape[1])
     ids = np.repeat(whole.ids, np.diff(whole.starts))
-    distance = np.unpackbits(bits[:, None] ^ whole.vectors.bits[None], axis=2).sum(2, dtype=np.int32)
-    order = np.argsort(distance, axis=1, kind="stable")[:, :k]
-    return ids[order], np.take_along_axis(distance, order, 1), whole.vectors.x[order]
+    similarity = bit_similarity(bits, whole.vectors.bits)
+    order = np.argsort(-similarity.round(9), axis=1, kind="stable")[:, :k]
+    return ids[order], np.take_along_axis(similarity, order, 1).astype(np.float32), whole.vectors.x[order]
+
+
+def bit_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of every row of a with every row of b: the formula of the paper; 1 for two without any bit."""
+    differ = np.unpackbits(a[:, None] ^ b[None], axis=2).sum(2)
+    roots = np.sqrt(np.unpackbits(a, axis=1).sum(1))[:, None] + np.sqrt(np.unpackbits(b, axis=1).sum(1))[None]
+    return np.where(roots > 0, 1 - np.sqrt(differ) / np.maximum(roots, 1e-9), 1.0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -45,11 +52,11 @@ def test_search_is_exact_and_does_not_see_the_cuts(seed: int, cuts: list[int], k
         first += prints
     bits = rng.choice(np.array([0, 1, 255], np.uint8), (11, 3))
     hits = search_blocks([SearchBlock(b) for b in blocks if len(b.vectors)], bits, k)
-    ids, distance, x = brute(blocks, bits, k)
+    ids, similarity, x = brute(blocks, bits, k)
     found = ids.shape[1]
     assert hits.print_id.shape == hits.x.shape == (11, k)
     assert (hits.print_id[:, :found] == ids).all()
-    assert (hits.distance[:, :found] == distance).all()
+    assert np.allclose(hits.similarity[:, :found], similarity, atol=1e-6)
     assert (hits.x[:, :found] == x).all()
     assert (hits.print_id[:, found:] == -1).all()
 
@@ -64,12 +71,25 @@ def test_search_does_not_see_the_threads() -> None:
         for threads in (1, 2, 4):
             faiss.omp_set_num_threads(threads)
             hits = search_blocks([held], bits, 50)
-            found.append((hits.print_id.tobytes(), hits.distance.tobytes(), hits.x.tobytes()))
+            found.append((hits.print_id.tobytes(), hits.similarity.tobytes(), hits.x.tobytes()))
     finally:
         faiss.omp_set_num_threads(before)
     assert found[0] == found[1] == found[2]
-    ids, distance, _ = brute([held.block], bits, 50)
-    assert found[0][:2] == (ids.tobytes(), distance.tobytes())
+    ids, similarity, _ = brute([held.block], bits, 50)
+    assert found[0][0] == ids.tobytes()
+    assert np.allclose(np.frombuffer(found[0][1], np.float32), similarity.ravel(), atol=1e-6)
+
+
+def test_a_sparse_vector_is_not_near_to_everything() -> None:
+    """By the Hamming distance the empty vector would come first: 12 bits differ, 16 in the one that shares most."""
+    query = np.array([[0xFF, 0xF0, 0, 0]], np.uint8)
+    stored = np.array([[0, 0, 0, 0], [0xFF, 0x0F, 0xFF, 0]], np.uint8)
+    nowhere = np.zeros(2, np.float32)
+    held = SearchBlock(Block.join([(1, Vectors(stored, nowhere, nowhere, nowhere))], 4))
+    hits = search_blocks([held], np.concatenate([query, stored[1:]]), 2)
+    assert hits.similarity[0, 0] == pytest.approx(1 - 4 / (12**0.5 + 20**0.5), abs=1e-6)
+    assert hits.similarity[0, 1] == 0
+    assert hits.similarity[1, 0] == 1
 
 
 def test_file_round_trip(tmp_path: Path) -> None:

@@ -131,12 +131,12 @@ def test_votes_put_the_consistent_print_first_and_break_ties_by_id() -> None:
     x = np.column_stack([there.x, rng.uniform(0, 400, 10)]).astype(np.float32)
     y = np.column_stack([there.y, rng.uniform(0, 400, 10)]).astype(np.float32)
     d = np.column_stack([there.direction, rng.uniform(0, 6, 10)]).astype(np.float32)
-    distance = np.full((10, 2), 20, np.int32)
-    found, votes = Votes()(m.x, m.y, m.direction, ids, distance, x, y, d)
+    alike = np.full((10, 2), 0.6, np.float32)
+    found, votes = Votes()(m.x, m.y, m.direction, ids, alike, x, y, d)
     assert list(found) == [7, 3]
     assert votes[0] > 2 * votes[1]
     twice = np.concatenate([ids, ids + 100], axis=1)
-    pair = (np.tile(a, (1, 2)) for a in (distance, x, y, d))
+    pair = (np.tile(a, (1, 2)) for a in (alike, x, y, d))
     found, votes = Votes()(m.x, m.y, m.direction, twice, *pair)
     assert list(found)[:2] == [7, 107]
     assert votes[0] == votes[1]
@@ -145,5 +145,5 @@ def test_votes_put_the_consistent_print_first_and_break_ties_by_id() -> None:
 def test_no_hits_no_candidates() -> None:
     none = np.full((2, 3), -1, np.int64)
     zero = np.zeros((2, 3), np.float32)
-    ids, votes = Votes()(zero[:, 0], zero[:, 0], zero[:, 0], none, none.astype(np.int32), zero, zero, zero)
+    ids, votes = Votes()(zero[:, 0], zero[:, 0], zero[:, 0], none, zero, zero, zero, zero)
     assert len(ids) == len(votes) == 0

@@ -22,6 +22,7 @@ COMMANDS = {
     "gallery": "Create, fill, list, check and mend a gallery.",
     "search": "Latents against a gallery: ranked candidate lists.",
     "evaluate": "Measure accuracy on labelled prints.",
+    "synth": "Draw prints that are nobody's, for tests.",
     "demo": "Enrol the samples and search their latents.",
     "doctor": "What this installation and machine are.",
 }

@@ -1,0 +1,615 @@
+"""Templates drawn without pictures: fingers as points on a pattern's flow, impressions as extraction gives them.
+
+A finger is a pattern class in its natural share, an orientation field and minutiae.  Where the ridges of a field
+diverge, new ones must begin, so the field itself says where minutiae crowd and which way they point (Gottschlich and
+Huckemann 2014, "Separating the real from the synthetic"): both come from the divergence here, over an even background.
+An impression is a contact region, a rigid motion, a plastic distortion; minutiae are missed, moved, misread, made up.
+
+All kernels stand in this file: numba renews its cache when a kernel's own file changes, not when that of one it calls.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpipe.core import jitcache
+from fpipe.core.conventions import CELL_PX, TWO_PI, grid_shape
+from fpipe.core.params import Params
+from fpipe.core.types import KIND_BIFURCATION, KIND_ENDING, Minutiae, Template
+
+jitcache.prepare()
+from numba import njit  # noqa: E402
+
+PATTERNS = ("arch", "tented_arch", "left_loop", "right_loop", "whorl")
+SHARES = (0.037, 0.029, 0.338, 0.317, 0.279)
+"""Natural shares of the classes (Wilson, Candela, Watson 1993, after the FBI's files), ``PATTERNS`` in order."""
+
+IMPRESSIONS = (1 << 12) - 1
+"""Impressions a finger can have: their number shares 64 bits with a finger's seed, which has 52."""
+
+_MOST_POINTS = 400
+"""Minutiae of a whole finger, and of an impression, at most."""
+_MOST_STORED = 255
+"""Minutiae of a template at most, the best ones, as extraction keeps them."""
+_WAVES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnTemplates(Params):
+    """Draw a finger's impressions as templates.
+
+    Constants without a source are fitted to what fpipe's extraction gives on real prints (the figures are in
+    ``benchmarks/RESULTS.md``, the comparison in ``benchmarks/synth_templates.py``).  "sd": standard deviation.
+    """
+
+    version: ClassVar[int] = 1
+
+    width: int = 400  # px at 500 ppi, of the picture that the print would have
+    height: int = 480
+
+    # a finger
+    period_px: float = 9.2  # mean ridge period
+    size_sd: float = 0.07  # of a finger's size, relative
+    density: float = 3.0e-4  # minutiae a px2 where ridges run parallel
+    density_sd: float = 0.16  # of a finger's density, relative
+    forced: float = 0.8  # minutiae that a diverging flow brings, as a share of the ridges it needs
+    crest: float = 4.0  # largest density, as a multiple of ``density``
+    waviness_rad: float = 0.055  # sd of the orientation's unevenness
+    wave_px: float = 130.0  # its length
+    hard_px: float = 4.0  # least distance between two minutiae
+    soft_px: float = 14.0  # up to which others get rarer towards a minutia
+    lean_rad: float = 0.085  # sd of a minutia's direction about the flow
+    lean_wide: float = 0.18  # share of minutiae with three times that
+    endings: float = 0.5  # share of endings
+    clarity_sd: float = 0.05  # of a minutia's own clarity, the same in all impressions
+
+    # a touch
+    reach_x_px: float = 132.0  # half axes of the contact region
+    reach_y_px: float = 172.0
+    press_sd: float = 0.09  # of their size, relative
+    offset_px: float = 16.0  # sd of the contact's place on the finger
+    uneven: float = 0.10  # of the contact's edge, relative to its half axes
+    rotation_rad: float = 0.14  # sd
+    place_px: float = 12.0  # sd of the print's place in the picture
+    slide_px: float = 9.0  # sd, of the plastic distortion; as in ``fields.plastic_distortion``
+    twist_rad: float = 0.05  # sd
+    wobble_px: float = 1.2  # sd
+
+    # what extraction makes of it
+    clarity: float = 0.745  # mean
+    print_sd: float = 0.05  # of a print's clarity
+    patch_sd: float = 0.07  # of its unevenness over the print
+    noise_sd: float = 0.05  # of a minutia's clarity from print to print
+    border_px: float = 9.0  # depth under which nothing is detected, and up to which clarity suffers; as in ``LineEnds``
+    deep_px: float = 20.0
+    doubt: float = 0.43  # clarity at quality 0 and at 100; as in ``LineEnds``
+    sure: float = 0.78
+    least_quality: int = 25
+    missed: float = 0.10  # share of minutiae missed at ``sure`` clarity
+    missed_slope: float = 1.6  # more of them for every unit of clarity below that
+    spurious: float = 0.9e-4  # false minutiae a px2 at mean clarity
+    spurious_slope: float = 12.0  # their logarithm for every unit of clarity below that
+    spurious_drop: float = 0.06  # clarity that they have less
+    along_px: float = 2.2  # sd of a minutia's shift along and across the flow
+    across_px: float = 0.9
+    turn_rad: float = 0.05  # sd of its direction
+    turn_wide: float = 0.12  # share with three times shift and turn
+    flipped: float = 0.12  # share of types misread
+    moisture_sd: float = 0.5  # how much more of one type than of the other, from print to print
+
+    def __call__(self, seed: int, impressions: int, *, source: str = "", first: int = 1) -> list[Template]:
+        """Impressions ``first`` .. ``first + impressions - 1`` of the finger of a seed.
+
+        seed : from ``seeds.finger_seed``: below 2**52
+        source : of the templates
+
+        The same seed and number, the same impression, whatever is drawn beside it.  Positions, directions and the mask
+        as in Template; minutiae are sorted by y, then x, qualities are ``least_quality`` .. 100.
+
+        Raises ValueError for a seed or an impression that there is not.
+        """
+        if not 0 <= seed < 1 << 52 or first < 1 or impressions < 0 or first + impressions - 1 > IMPRESSIONS:
+            raise ValueError(
+                f"seed {seed}, impressions {first} to {first + impressions - 1}; "
+                f"expected a seed below 2**52, impressions from 1 to {IMPRESSIONS}"
+            )
+        rules = _rules(self)
+        pattern, points = _finger(np.uint64(seed), rules)
+        templates = []
+        mask = np.empty(grid_shape(self.height, self.width), np.bool_)
+        for number in range(first, first + impressions):
+            columns = _impression(np.uint64(seed), np.uint64(number), rules, pattern, points, mask)
+            minutiae = Minutiae(*columns)
+            templates.append(Template(minutiae, self.width, self.height, mask=mask.copy(), source=source))
+        return templates
+
+    def pattern(self, seed: int) -> str:
+        """The class of the finger of a seed: one of ``PATTERNS``."""
+        return PATTERNS[_finger(np.uint64(seed), _rules(self))[0].kind]
+
+    def points(self, seed: int) -> NDArray[np.float64]:
+        """A finger's own minutiae: (N, 5) float64 u, v (px from the pattern's centre, v upwards), direction (rad),
+        type and clarity."""
+        points: NDArray[np.float64] = _finger(np.uint64(seed), _rules(self))[1]
+        return points
+
+
+@lru_cache(maxsize=16)
+def _rules(drawn: DrawnTemplates) -> _Rules:
+    return _Rules(**asdict(drawn))
+
+
+class _Rules(NamedTuple):
+    """The fields of ``DrawnTemplates`` as the kernels see them."""
+
+    width: int
+    height: int
+    period_px: float
+    size_sd: float
+    density: float
+    density_sd: float
+    forced: float
+    crest: float
+    waviness_rad: float
+    wave_px: float
+    hard_px: float
+    soft_px: float
+    lean_rad: float
+    lean_wide: float
+    endings: float
+    clarity_sd: float
+    reach_x_px: float
+    reach_y_px: float
+    press_sd: float
+    offset_px: float
+    uneven: float
+    rotation_rad: float
+    place_px: float
+    slide_px: float
+    twist_rad: float
+    wobble_px: float
+    clarity: float
+    print_sd: float
+    patch_sd: float
+    noise_sd: float
+    border_px: float
+    deep_px: float
+    doubt: float
+    sure: float
+    least_quality: int
+    missed: float
+    missed_slope: float
+    spurious: float
+    spurious_slope: float
+    spurious_drop: float
+    along_px: float
+    across_px: float
+    turn_rad: float
+    turn_wide: float
+    flipped: float
+    moisture_sd: float
+
+
+class _Pattern(NamedTuple):
+    """A finger's orientation field.
+
+    kind : index into ``PATTERNS``
+    size : of the finger, 1 on average
+    singular : (S, 5) x, y (v upwards), 1 a core or -1 a delta, cosine and sine of a core's axis
+    slender, roundness, hill, hill_width, turn : as in ``master``: how parallel a loop's legs are, how the flow bends
+        around the tip, an arch's hill, the turn of the whole
+    waves : (W, 4) wave vector, phase and amplitude of the unevenness
+    """
+
+    kind: int
+    size: float
+    singular: Any
+    slender: float
+    roundness: float
+    hill: float
+    hill_width: float
+    turn: float
+    waves: Any
+
+
+# -- random numbers: the same on every machine and for every version of NumPy ----------------------------------------
+
+
+@njit(cache=True)
+def _mixed(z):  # type: ignore[no-untyped-def]
+    """Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators": the finish of SplitMix64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True)
+def _stream(seed, number):  # type: ignore[no-untyped-def]
+    """State of the random numbers of a finger (number 0) or of one of its impressions."""
+    return np.array([_mixed(_mixed((seed << np.uint64(12)) | number) + np.uint64(0x9E3779B97F4A7C15))], np.uint64)
+
+
+@njit(cache=True)
+def _uniform(state):  # type: ignore[no-untyped-def]
+    """[0, 1)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    return float(_mixed(state[0]) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(cache=True)
+def _normal(state):  # type: ignore[no-untyped-def]
+    """Mean 0, standard deviation 1 (Box and Muller)."""
+    radius = math.sqrt(-2.0 * math.log(1.0 - _uniform(state)))
+    return radius * math.cos(2.0 * math.pi * _uniform(state))
+
+
+@njit(cache=True)
+def _between(state, low, high):  # type: ignore[no-untyped-def]
+    return low + (high - low) * _uniform(state)
+
+
+@njit(cache=True)
+def _poisson(state, mean):  # type: ignore[no-untyped-def]
+    """Knuth's product, in steps that can't underflow."""
+    count, left = 0, mean
+    while left > 0.0:
+        step = min(left, 30.0)
+        left -= step
+        floor, product = math.exp(-step), _uniform(state)
+        while product > floor:
+            count += 1
+            product *= _uniform(state)
+    return count
+
+
+@njit(cache=True)
+def _smooth_waves(state, deviation, length):  # type: ignore[no-untyped-def]
+    """(W, 4) a smooth random field as a sum of waves: mean 0, this standard deviation, about this length."""
+    waves = np.empty((_WAVES, 4))
+    for i in range(_WAVES):
+        heading, number = _between(state, 0.0, TWO_PI), TWO_PI / (length * _between(state, 0.75, 1.5))
+        waves[i, 0], waves[i, 1] = number * math.cos(heading), number * math.sin(heading)
+        waves[i, 2], waves[i, 3] = _between(state, 0.0, TWO_PI), deviation * math.sqrt(2.0 / _WAVES)
+    return waves
+
+
+@njit(cache=True)
+def _wave_at(waves, u, v):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(_WAVES):
+        total += waves[i, 3] * math.sin(waves[i, 0] * u + waves[i, 1] * v + waves[i, 2])
+    return total
+
+
+# -- a finger --------------------------------------------------------------------------------------------------------
+
+
+@njit(cache=True)
+def _drawn_kind(state):  # type: ignore[no-untyped-def]
+    left, kind = _uniform(state), 0
+    while kind < len(SHARES) - 1 and left >= SHARES[kind]:
+        left -= SHARES[kind]
+        kind += 1
+    return kind
+
+
+@njit(cache=True)
+def _singularities(state, kind):  # type: ignore[no-untyped-def]
+    """(S, 5) cores and deltas of a class, as ``_Pattern`` has them; the places are those of ``master``."""
+    points = np.zeros((4, 5))
+    low, aside, other = -_between(state, 125.0, 165.0), _between(state, 75.0, 110.0), _between(state, 75.0, 110.0)
+    gap, lean = _between(state, 22.0, 55.0), 6.0 * _normal(state)
+    count = 2
+    points[0, 2], points[1, 2] = 1.0, -1.0
+    if kind == 0:
+        count = 0
+    elif kind == 1:
+        points[1, 0], points[1, 1] = 4.0 * _normal(state), -_between(state, 75.0, 105.0)
+    elif kind < 4:  # a right loop opens to the right, its delta lies on the left
+        points[1, 0], points[1, 1] = aside if kind == 2 else -aside, low
+    else:
+        count = 4
+        points[0, 0], points[1, 0], points[1, 1], points[1, 2] = -lean / 2, lean / 2, -gap, 1.0
+        points[2, 0], points[2, 1], points[2, 2] = -aside, low + 10.0 * _normal(state), -1.0
+        points[3, 0], points[3, 1], points[3, 2] = other, low + 10.0 * _normal(state), -1.0
+    for i in range(count):
+        axis = 0.0  # where the field points away from a core
+        for k in range(count):
+            if k != i:
+                axis += points[k, 2] * math.atan2(points[i, 1] - points[k, 1], points[i, 0] - points[k, 0])
+        points[i, 3], points[i, 4] = math.cos(axis), math.sin(axis)
+    return points[:count]
+
+
+@njit(cache=True)
+def _drawn_pattern(state, rules):  # type: ignore[no-untyped-def]
+    kind = _drawn_kind(state)
+    size = max(0.7, 1.0 + rules.size_sd * _normal(state))
+    singular = _singularities(state, kind)
+    return _Pattern(
+        kind,
+        size,
+        singular,
+        0.25 if kind == 4 else 0.8,
+        0.55 if kind < 2 else (0.35 if kind < 4 else 0.12),
+        _between(state, 0.7, 1.1) if kind == 0 else 0.0,
+        _between(state, 55.0, 80.0),
+        0.052 * _normal(state),
+        _smooth_waves(state, rules.waviness_rad, rules.wave_px),
+    )
+
+
+@njit(cache=True)
+def _flow(pattern, u, v):  # type: ignore[no-untyped-def]
+    """Orientation at a place and its slopes: rad (any), rad/px along u, along v.
+
+    Sherlock and Monro's zeros and poles, with the corrections that ``master`` describes.
+    """
+    turn, along_u, along_v = pattern.turn, 0.0, 0.0
+    if pattern.hill > 0.0:
+        s, q = u / pattern.hill_width, (v + 20.0) / 140.0
+        bell = -1.65 * pattern.hill * math.exp(-s * s / 2.0 - q * q)
+        rise = 1.0 / (1.0 + (s * bell) ** 2)
+        turn += math.atan(s * bell)
+        along_u += rise * bell * (1.0 - s * s) / pattern.hill_width
+        along_v -= rise * s * bell * 2.0 * q / 140.0
+    re, im = 1.0, 0.0  # the sum of the angles as one complex product
+    for i in range(len(pattern.singular)):
+        a, b, sign, cos, sin = pattern.singular[i]
+        du, dv = u - a, v - b
+        square = du * du + dv * dv + 1.0
+        re, im = re * du - im * sign * dv, im * du + re * sign * dv
+        along_u -= sign * dv / (2.0 * square)
+        along_v += sign * du / (2.0 * square)
+        if sign > 0.0:
+            near = pattern.slender / 2.0 * math.exp(-square / (130.0 * 130.0))
+            far = math.sqrt(square)
+            s = (dv * cos - du * sin) / far
+            turn -= near * s
+            along_u -= near * (-sin / far - s * du / square - s * 2.0 * du / (130.0 * 130.0))
+            along_v -= near * (cos / far - s * dv / square - s * 2.0 * dv / (130.0 * 130.0))
+    turn += math.atan2(im, re) / 2.0
+    above, k = 1.0 / (1.0 + math.exp(-v / 50.0)), pattern.roundness / 110.0
+    turn -= above * math.atan(k * u)
+    along_u -= above * k / (1.0 + (k * u) ** 2)
+    along_v -= above * (1.0 - above) / 50.0 * math.atan(k * u)
+    for i in range(_WAVES):
+        at = pattern.waves[i, 0] * u + pattern.waves[i, 1] * v + pattern.waves[i, 2]
+        slope = pattern.waves[i, 3] * math.cos(at)
+        turn += pattern.waves[i, 3] * math.sin(at)
+        along_u += slope * pattern.waves[i, 0]
+        along_v += slope * pattern.waves[i, 1]
+    return turn, along_u, along_v
+
+
+@njit(cache=True)
+def _room(state, points, count, u, v, hard, soft):  # type: ignore[no-untyped-def]
+    """Whether another minutia finds room beside those that there are."""
+    chance = 1.0
+    for i in range(count):
+        square = (points[i, 0] - u) ** 2 + (points[i, 1] - v) ** 2
+        if square < hard * hard:
+            return False
+        if square < soft * soft:
+            chance *= math.sqrt(square) / soft
+    return chance >= 1.0 or _uniform(state) < chance
+
+
+@njit(cache=True)
+def _wide(state, share):  # type: ignore[no-untyped-def]
+    """1, or 3 for a share: normal deviates times this have the heavy tails that measurements have."""
+    return 3.0 if _uniform(state) < share else 1.0
+
+
+@njit(cache=True)
+def _finger(seed, rules):  # type: ignore[no-untyped-def]
+    """A finger's pattern and its minutiae: (N, 5) u, v, direction, type, own clarity."""
+    state = _stream(seed, np.uint64(0))
+    pattern = _drawn_pattern(state, rules)
+    density = rules.density * math.exp(rules.density_sd * _normal(state))
+    reach_u, reach_v = 1.45 * pattern.size * rules.reach_x_px, 1.4 * pattern.size * rules.reach_y_px
+    points, count = np.empty((_MOST_POINTS, 5)), 0
+    for _ in range(_poisson(state, math.pi * reach_u * reach_v * density * rules.crest)):
+        far, around = math.sqrt(_uniform(state)), _between(state, 0.0, TWO_PI)
+        u, v = reach_u * far * math.cos(around), reach_v * far * math.sin(around) - 12.0
+        flow, along_u, along_v = _flow(pattern, u, v)
+        cos, sin = math.cos(flow), math.sin(flow)
+        # ridges that begin less those that end in a px2, for one who walks along the flow
+        begin = rules.forced * (cos * along_v - sin * along_u) / (rules.period_px * pattern.size)
+        share = density + abs(begin)
+        if _uniform(state) * rules.crest * density >= share or count == _MOST_POINTS:
+            continue
+        if not _room(state, points, count, u, v, rules.hard_px, rules.soft_px):
+            continue
+        if _uniform(state) >= (1.0 + begin / share) / 2.0:
+            flow += math.pi
+        points[count, 0], points[count, 1] = u, v
+        points[count, 2] = flow + rules.lean_rad * _wide(state, rules.lean_wide) * _normal(state)
+        points[count, 3] = KIND_ENDING if _uniform(state) < rules.endings else KIND_BIFURCATION
+        points[count, 4] = rules.clarity_sd * _normal(state)
+        count += 1
+    return pattern, points[:count]
+
+
+# -- an impression ---------------------------------------------------------------------------------------------------
+
+
+class _Touch(NamedTuple):
+    """Where and how a finger was laid down; u, v as a finger's, before the plastic distortion unless said otherwise.
+
+    u, v : middle of the contact; reach_u, reach_v : its half axes; edge : waves of its edge
+    rotation, x, y : rad, and px in the picture, where the pattern's centre lies
+    stuck_u, stuck_v, slide_u, slide_v, twist : of the plastic distortion; wobble_u, wobble_v : its waves
+    clarity : of the print; patches : waves of its unevenness
+    moisture : positive wet, more bifurcations
+    """
+
+    u: float
+    v: float
+    reach_u: float
+    reach_v: float
+    edge: Any
+    rotation: float
+    x: float
+    y: float
+    stuck_u: float
+    stuck_v: float
+    slide_u: float
+    slide_v: float
+    twist: float
+    wobble_u: Any
+    wobble_v: Any
+    clarity: float
+    patches: Any
+    moisture: float
+
+
+@njit(cache=True)
+def _touched(state, rules, size):  # type: ignore[no-untyped-def]
+    press = size * max(0.6, 1.0 + rules.press_sd * _normal(state))
+    return _Touch(
+        rules.offset_px * _normal(state),
+        -12.0 + rules.offset_px * _normal(state),
+        press * rules.reach_x_px,
+        press * rules.reach_y_px * max(0.6, 1.0 + rules.press_sd * _normal(state)),
+        _smooth_waves(state, rules.uneven, 110.0),
+        rules.rotation_rad * _normal(state),
+        0.5 * rules.width + rules.place_px * _normal(state),
+        0.48 * rules.height + rules.place_px * _normal(state),
+        _between(state, 45.0, 75.0),
+        _between(state, 55.0, 95.0),
+        rules.slide_px * _normal(state),
+        rules.slide_px * _normal(state),
+        rules.twist_rad * _normal(state),
+        _smooth_waves(state, rules.wobble_px, 150.0),
+        _smooth_waves(state, rules.wobble_px, 150.0),
+        rules.clarity + rules.print_sd * _normal(state),
+        _smooth_waves(state, rules.patch_sd, 160.0),
+        rules.moisture_sd * _normal(state),
+    )
+
+
+@njit(cache=True)
+def _distorted(touch, u, v):  # type: ignore[no-untyped-def]
+    """A place on the skin -> where the plastic distortion takes it, and how far it turns there (rad)."""
+    a, b = u - touch.u, v - touch.v
+    beyond = math.sqrt((a / touch.stuck_u) ** 2 + (b / touch.stuck_v) ** 2) - 1.0
+    brake = (1.0 - math.cos(math.pi * min(max(beyond / 1.5, 0.0), 1.0))) / 2.0
+    cos, sin = math.cos(touch.twist), math.sin(touch.twist)
+    moved_u, moved_v = cos * a - sin * b - a + touch.slide_u, sin * a + cos * b - b + touch.slide_v
+    return (
+        u + brake * moved_u + _wave_at(touch.wobble_u, u, v),
+        v + brake * moved_v + _wave_at(touch.wobble_v, u, v),
+        brake * touch.twist,
+    )
+
+
+@njit(cache=True)
+def _depth(touch, u, v):  # type: ignore[no-untyped-def]
+    """Distance to the contact's edge, px, of a distorted place; negative outside.  Good near the edge."""
+    a, b = (u - touch.u) / touch.reach_u, abs(v - touch.v) / touch.reach_v
+    steep = b**1.4
+    inside = 1.0 - a * a - b * steep + _wave_at(touch.edge, u, v)
+    slope = math.sqrt((2.0 * a / touch.reach_u) ** 2 + (2.4 * steep / touch.reach_v) ** 2)
+    return inside / max(slope, 1e-3)
+
+
+@njit(cache=True)
+def _fill_mask(touch, cos, sin, mask):  # type: ignore[no-untyped-def]
+    """The contact on the CELL_PX grid, by the cells' centres."""
+    rows, columns = mask.shape
+    for row in range(rows):
+        for column in range(columns):
+            x, y = (column + 0.5) * CELL_PX - 0.5 - touch.x, touch.y - (row + 0.5) * CELL_PX + 0.5
+            mask[row, column] = _depth(touch, cos * x + sin * y, cos * y - sin * x) > 0.0
+
+
+@njit(cache=True)
+def _quality(rules, clarity, depth):  # type: ignore[no-untyped-def]
+    """1..100, and 0 for what extraction does not keep."""
+    if depth < rules.border_px:
+        return 0
+    trust = clarity * math.sqrt(min(depth / rules.deep_px, 1.0))
+    quality = round(100.0 * (trust - rules.doubt) / (rules.sure - rules.doubt))
+    return 0 if quality < rules.least_quality else min(quality, 100)
+
+
+@njit(cache=True)
+def _seen(state, rules, touch, points, out):  # type: ignore[no-untyped-def]
+    """A finger's minutiae as they are found: fills ``out`` (u, v distorted, direction, type, quality); their number."""
+    count = 0
+    for i in range(len(points)):
+        u, v, turn = _distorted(touch, points[i, 0], points[i, 1])
+        depth = _depth(touch, u, v)
+        if depth < rules.border_px:
+            continue
+        clarity = touch.clarity + points[i, 4] + _wave_at(touch.patches, u, v) + rules.noise_sd * _normal(state)
+        quality = _quality(rules, clarity, depth)
+        lost = rules.missed + rules.missed_slope * max(rules.sure - clarity, 0.0)
+        if quality == 0 or _uniform(state) < lost:
+            continue
+        wide, direction = _wide(state, rules.turn_wide), points[i, 2] + turn
+        along, across = wide * rules.along_px * _normal(state), wide * rules.across_px * _normal(state)
+        cos, sin = math.cos(direction), math.sin(direction)
+        kind = points[i, 3]
+        prone = 1.0 + touch.moisture if kind == KIND_ENDING else 1.0 - touch.moisture
+        if _uniform(state) < rules.flipped * prone:
+            kind = KIND_ENDING + KIND_BIFURCATION - kind
+        out[count, 0], out[count, 1] = u + along * cos - across * sin, v + along * sin + across * cos
+        out[count, 2] = direction + wide * rules.turn_rad * _normal(state)
+        out[count, 3], out[count, 4] = kind, quality
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def _made_up(state, rules, touch, pattern, out, count):  # type: ignore[no-untyped-def]
+    """False minutiae, added to ``out``; the number of all."""
+    reach_u, reach_v = 1.15 * touch.reach_u, 1.15 * touch.reach_v
+    rate = rules.spurious * math.exp(rules.spurious_slope * (rules.clarity - touch.clarity))
+    for _ in range(_poisson(state, min(4.0 * reach_u * reach_v * rate, float(_MOST_STORED)))):
+        u, v = touch.u + reach_u * _between(state, -1.0, 1.0), touch.v + reach_v * _between(state, -1.0, 1.0)
+        clarity = touch.clarity - rules.spurious_drop + _wave_at(touch.patches, u, v)
+        quality = _quality(rules, clarity + 1.4 * rules.noise_sd * _normal(state), _depth(touch, u, v))
+        if quality == 0 or count == len(out) or not _room(state, out, count, u, v, rules.hard_px / 2, 0.0):
+            continue
+        direction = _flow(pattern, u, v)[0] + (math.pi if _uniform(state) < 0.5 else 0.0)
+        out[count, 0], out[count, 1] = u, v
+        out[count, 2] = direction + rules.lean_rad * _wide(state, rules.lean_wide) * _normal(state)
+        out[count, 3] = KIND_ENDING if _uniform(state) < rules.endings - 0.25 * touch.moisture else KIND_BIFURCATION
+        out[count, 4] = quality
+        count += 1
+    return count
+
+
+@njit(cache=True)
+def _impression(seed, number, rules, pattern, points, mask):  # type: ignore[no-untyped-def]
+    """Columns of Minutiae; fills the mask."""
+    state = _stream(seed, number)
+    touch = _touched(state, rules, pattern.size)
+    cos, sin = math.cos(touch.rotation), math.sin(touch.rotation)
+    _fill_mask(touch, cos, sin, mask)
+    out = np.empty((_MOST_POINTS + _MOST_STORED, 5))
+    count = _made_up(state, rules, touch, pattern, out, _seen(state, rules, touch, points, out))
+    kept = 0
+    for i in range(count):
+        x = touch.x + cos * out[i, 0] - sin * out[i, 1]
+        y = touch.y - sin * out[i, 0] - cos * out[i, 1]
+        if (
+            rules.border_px <= x < rules.width - rules.border_px
+            and rules.border_px <= y < rules.height - rules.border_px
+        ):
+            out[kept] = x, y, (out[i, 2] + touch.rotation) % TWO_PI, out[i, 3], out[i, 4]
+            kept += 1
+    rows = np.argsort(-out[:kept, 4], kind="mergesort")[:_MOST_STORED]
+    rows = rows[np.argsort(out[rows, 1], kind="mergesort")]
+    best = out[rows].astype(np.float32)
+    direction = best[:, 2].copy()
+    direction[direction >= np.float32(TWO_PI)] = 0.0  # float32 rounds just below 2 pi up to it
+    return best[:, 0].copy(), best[:, 1].copy(), direction, best[:, 3].astype(np.uint8), best[:, 4].astype(np.uint8)

@@ -34,10 +34,11 @@ from fpipe.synth.templates import IMPRESSIONS, DrawnTemplates
 
 FOLDER_FINGERS = 1000
 """Fingers of a subfolder: what an interrupted run loses at most of each worker's."""
+_AT_ONCE = 100
+"""Fingers drawn before their files are written: changing between the two for each costs a quarter more."""
 RECIPE, LABELS, TEMPLATES, LOCK = "synth.json", "labels.csv", "templates", "lock"
 
-_OURS = re.compile(rf"{RECIPE}|{LABELS}|{TEMPLATES}|{LOCK}|\.\d{{5}}\.tmp|\.({RECIPE}|{LABELS})\..*")
-_UNFINISHED = re.compile(r"\.\d{5}\.tmp|\..*\.tmp")
+_UNFINISHED = re.compile(r"\.(\d{5}|synth\.json\..+|labels\.csv)\.tmp")
 _SUBFOLDER = re.compile(r"\d{5}")
 
 Advance = Callable[[int], None]
@@ -65,9 +66,10 @@ class Order:
             reason = f"use {self.use!r} and seed {self.seed}, expected one of {', '.join(USES)} and 0 to {SEEDS - 1}"
             raise UsageError(reason=reason)
         if self.count % self.impressions:
-            near = self.count - self.count % self.impressions
-            reason = f"{self.count} templates can't be {self.impressions} impressions of every finger"
-            raise UsageError(reason=f"{reason}; ask for {near or self.impressions} or {near + self.impressions}")
+            fewer = self.count - self.count % self.impressions
+            near = (f"{fewer} or " if fewer else "") + str(fewer + self.impressions)
+            reason = f"{self.count} templates can't be {self.impressions} impressions of every finger; ask for {near}"
+            raise UsageError(reason=reason)
         if self.fingers > FINGERS:
             raise UsageError(reason=f"{self.fingers} fingers, a seed has {FINGERS}; spread them over several seeds")
 
@@ -104,6 +106,8 @@ def synth_templates(out: Path, order: Order, *, jobs: int = 1, advance: Advance 
     """
     start = time.perf_counter()
     drawn = DrawnTemplates()
+    if out.exists() and not out.is_dir():
+        raise UsageError(reason=f"{out}: a file is there, expected a folder")
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     _refuse_foreign(out)
@@ -131,7 +135,11 @@ def source_of(drawn: DrawnTemplates) -> str:
 
 def _refuse_foreign(out: Path) -> None:
     with disk_errors(out):
-        foreign = sorted(entry.name for entry in os.scandir(out) if not _OURS.fullmatch(entry.name))
+        foreign = sorted(
+            entry.name
+            for entry in os.scandir(out)
+            if entry.name not in (RECIPE, LABELS, TEMPLATES, LOCK) and not _UNFINISHED.fullmatch(entry.name)
+        )
         foreign += sorted(
             f"{TEMPLATES}/{entry.name}"
             for entry in (os.scandir(out / TEMPLATES) if (out / TEMPLATES).is_dir() else ())
@@ -183,9 +191,11 @@ def _short(value: Any) -> str:
 
 def _clear_unfinished(out: Path) -> None:
     with disk_errors(out):
-        for entry in list(os.scandir(out)):
-            if _UNFINISHED.fullmatch(entry.name):
-                shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else Path(entry.path).unlink()
+        for path in [path for path in out.iterdir() if _UNFINISHED.fullmatch(path.name)]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 # -- templates -------------------------------------------------------------------------------------------------------
@@ -246,14 +256,25 @@ def _names(order: Order, chunk: Chunk) -> Iterator[tuple[int, int, str]]:
 
 
 def _write_chunk(folder: Path, order: Order, drawn: DrawnTemplates, chunk: Chunk) -> None:
-    source, names = source_of(drawn), _names(order, chunk)
-    for finger in range(chunk.first, chunk.end):
-        for template in drawn(finger_seed(order.use, order.seed, finger), order.impressions, source=source):
-            _, _, name = next(names)
-            with open(f"{folder}/{name}", "xb", buffering=0) as handle:  # noqa: PTH123 - a Path a file costs as much as the file
-                data = blob.encode(template)
-                if handle.write(data) != len(data):
-                    handle.write(data[handle.tell() :])  # the disk is full: this raises why
+    source = source_of(drawn)
+    names = (name for _, _, name in _names(order, chunk))
+    for first in range(chunk.first, chunk.end, _AT_ONCE):
+        fingers = range(first, min(first + _AT_ONCE, chunk.end))
+        seeds = (finger_seed(order.use, order.seed, finger) for finger in fingers)
+        files = [blob.encode(template) for seed in seeds for template in drawn(seed, order.impressions, source=source)]
+        for data in files:
+            _write_new(f"{folder}/{next(names)}", data)
+
+
+def _write_new(path: str, data: bytes) -> None:
+    """As ``Path.write_bytes``, in a third of the time, which is a good part of a template's."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        written = os.write(descriptor, data)
+        while written < len(data):  # where the disk is full, the next call raises
+            written += os.write(descriptor, data[written:])
+    finally:
+        os.close(descriptor)
 
 
 def _write_labels(out: Path, order: Order) -> None:

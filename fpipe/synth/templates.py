@@ -37,7 +37,9 @@ _MOST_POINTS = 400
 """Minutiae of a whole finger, and of an impression, at most."""
 _MOST_STORED = 255
 """Minutiae of a template at most, the best ones, as extraction keeps them."""
-_WAVES = 4
+_WAVES = 3
+_DOUBLE = 0.215
+"""Share of double loops among the whorls, as in ``flow``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,18 @@ class DrawnTemplates(Params):
     # a finger
     period_px: float = 9.2  # mean ridge period
     size_sd: float = 0.07  # of a finger's size, relative
-    density: float = 3.0e-4  # minutiae a px2 where ridges run parallel
+    density: float = 2.75e-4  # minutiae a px2 where ridges run parallel
     density_sd: float = 0.16  # of a finger's density, relative
-    forced: float = 0.8  # minutiae that a diverging flow brings, as a share of the ridges it needs
+    forced: float = 0.6  # minutiae that a diverging flow brings, as a share of the ridges it needs
+    core: float = 2.0  # how much denser they are on a core, as a multiple of ``density``
+    core_px: float = 30.0  # how far from it
     crest: float = 4.0  # largest density, as a multiple of ``density``
     waviness_rad: float = 0.055  # sd of the orientation's unevenness
     wave_px: float = 130.0  # its length
     hard_px: float = 4.0  # least distance between two minutiae
-    soft_px: float = 14.0  # up to which others get rarer towards a minutia
-    lean_rad: float = 0.085  # sd of a minutia's direction about the flow
-    lean_wide: float = 0.18  # share of minutiae with three times that
+    soft_px: float = 15.0  # up to which others get rarer towards a minutia
+    lean_rad: float = 0.12  # sd of a minutia's direction about the flow
+    lean_wide: float = 0.2  # share of minutiae with three times that
     endings: float = 0.5  # share of endings
     clarity_sd: float = 0.05  # of a minutia's own clarity, the same in all impressions
 
@@ -77,7 +81,7 @@ class DrawnTemplates(Params):
     uneven: float = 0.10  # of the contact's edge, relative to its half axes
     rotation_rad: float = 0.14  # sd
     place_px: float = 12.0  # sd of the print's place in the picture
-    slide_px: float = 9.0  # sd, of the plastic distortion; as in ``fields.plastic_distortion``
+    slide_px: float = 5.0  # sd, of the plastic distortion; as in ``fields.plastic_distortion``
     twist_rad: float = 0.05  # sd
     wobble_px: float = 1.2  # sd
 
@@ -91,12 +95,14 @@ class DrawnTemplates(Params):
     doubt: float = 0.43  # clarity at quality 0 and at 100; as in ``LineEnds``
     sure: float = 0.78
     least_quality: int = 25
-    missed: float = 0.10  # share of minutiae missed at ``sure`` clarity
-    missed_slope: float = 1.6  # more of them for every unit of clarity below that
-    spurious: float = 0.9e-4  # false minutiae a px2 at mean clarity
+    missed: float = 0.02  # share of minutiae missed at ``sure`` clarity
+    missed_slope: float = 0.75  # more of them for every unit of clarity below that
+    spurious: float = 0.42e-4  # false minutiae a px2 at mean clarity
     spurious_slope: float = 12.0  # their logarithm for every unit of clarity below that
     spurious_drop: float = 0.06  # clarity that they have less
-    along_px: float = 2.2  # sd of a minutia's shift along and across the flow
+    spurious_near: float = 0.28  # share of them beside another minutia
+    near_px: float = 18.0  # how far beside it, along each axis, at most
+    along_px: float = 1.6  # sd of a minutia's shift along and across the flow
     across_px: float = 0.9
     turn_rad: float = 0.05  # sd of its direction
     turn_wide: float = 0.12  # share with three times shift and turn
@@ -155,6 +161,8 @@ class _Rules(NamedTuple):
     density: float
     density_sd: float
     forced: float
+    core: float
+    core_px: float
     crest: float
     waviness_rad: float
     wave_px: float
@@ -188,6 +196,8 @@ class _Rules(NamedTuple):
     spurious: float
     spurious_slope: float
     spurious_drop: float
+    spurious_near: float
+    near_px: float
     along_px: float
     across_px: float
     turn_rad: float
@@ -202,8 +212,8 @@ class _Pattern(NamedTuple):
     kind : index into ``PATTERNS``
     size : of the finger, 1 on average
     singular : (S, 5) x, y (v upwards), 1 a core or -1 a delta, cosine and sine of a core's axis
-    slender, roundness, hill, hill_width, turn : as in ``master``: how parallel a loop's legs are, how the flow bends
-        around the tip, an arch's hill, the turn of the whole
+    slender, roundness, hill, hill_width, turn, twist : as in ``flow``: how parallel a loop's legs are, how the flow
+        bends around the tip, an arch's hill, the turn of the whole and of a whorl's spiral
     waves : (W, 4) wave vector, phase and amplitude of the unevenness
     """
 
@@ -215,13 +225,14 @@ class _Pattern(NamedTuple):
     hill: float
     hill_width: float
     turn: float
+    twist: float
     waves: Any
 
 
 # -- random numbers: the same on every machine and for every version of NumPy ----------------------------------------
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _mixed(z):  # type: ignore[no-untyped-def]
     """Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators": the finish of SplitMix64."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -229,32 +240,39 @@ def _mixed(z):  # type: ignore[no-untyped-def]
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _stream(seed, number):  # type: ignore[no-untyped-def]
     """State of the random numbers of a finger (number 0) or of one of its impressions."""
     return np.array([_mixed(_mixed((seed << np.uint64(12)) | number) + np.uint64(0x9E3779B97F4A7C15))], np.uint64)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _uniform(state):  # type: ignore[no-untyped-def]
     """[0, 1)."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     return float(_mixed(state[0]) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _normal(state):  # type: ignore[no-untyped-def]
     """Mean 0, standard deviation 1 (Box and Muller)."""
     radius = math.sqrt(-2.0 * math.log(1.0 - _uniform(state)))
     return radius * math.cos(2.0 * math.pi * _uniform(state))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _normals(state):  # type: ignore[no-untyped-def]
+    """Two of them, independent."""
+    radius, around = math.sqrt(-2.0 * math.log(1.0 - _uniform(state))), 2.0 * math.pi * _uniform(state)
+    return radius * math.cos(around), radius * math.sin(around)
+
+
+@njit(cache=True, error_model="numpy")
 def _between(state, low, high):  # type: ignore[no-untyped-def]
     return low + (high - low) * _uniform(state)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _poisson(state, mean):  # type: ignore[no-untyped-def]
     """Knuth's product, in steps that can't underflow."""
     count, left = 0, mean
@@ -268,7 +286,7 @@ def _poisson(state, mean):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _smooth_waves(state, deviation, length):  # type: ignore[no-untyped-def]
     """(W, 4) a smooth random field as a sum of waves: mean 0, this standard deviation, about this length."""
     waves = np.empty((_WAVES, 4))
@@ -279,7 +297,7 @@ def _smooth_waves(state, deviation, length):  # type: ignore[no-untyped-def]
     return waves
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _wave_at(waves, u, v):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(_WAVES):
@@ -290,7 +308,7 @@ def _wave_at(waves, u, v):  # type: ignore[no-untyped-def]
 # -- a finger --------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _drawn_kind(state):  # type: ignore[no-untyped-def]
     left, kind = _uniform(state), 0
     while kind < len(SHARES) - 1 and left >= SHARES[kind]:
@@ -299,12 +317,17 @@ def _drawn_kind(state):  # type: ignore[no-untyped-def]
     return kind
 
 
-@njit(cache=True)
-def _singularities(state, kind):  # type: ignore[no-untyped-def]
-    """(S, 5) cores and deltas of a class, as ``_Pattern`` has them; the places are those of ``master``."""
+@njit(cache=True, error_model="numpy")
+def _singularities(state, kind, double):  # type: ignore[no-untyped-def]
+    """(S, 5) cores and deltas of a class, as ``_Pattern`` has them; the places are those of ``flow``.
+
+    double : 0, or for a double loop the side to which it leans, 1 or -1
+    """
     points = np.zeros((4, 5))
     low, aside, other = -_between(state, 125.0, 165.0), _between(state, 75.0, 110.0), _between(state, 75.0, 110.0)
-    gap, lean = _between(state, 22.0, 55.0), 6.0 * _normal(state)
+    gap, lean = _between(state, 16.0, 46.0), 7.0 * _normal(state)
+    if double != 0.0:
+        gap, lean = _between(state, 48.0, 70.0), double * _between(state, 18.0, 40.0)
     count = 2
     points[0, 2], points[1, 2] = 1.0, -1.0
     if kind == 0:
@@ -327,29 +350,27 @@ def _singularities(state, kind):  # type: ignore[no-untyped-def]
     return points[:count]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _drawn_pattern(state, rules):  # type: ignore[no-untyped-def]
     kind = _drawn_kind(state)
     size = max(0.7, 1.0 + rules.size_sd * _normal(state))
-    singular = _singularities(state, kind)
-    return _Pattern(
-        kind,
-        size,
-        singular,
-        0.25 if kind == 4 else 0.8,
-        0.55 if kind < 2 else (0.35 if kind < 4 else 0.12),
-        _between(state, 0.7, 1.1) if kind == 0 else 0.0,
-        _between(state, 55.0, 80.0),
-        0.052 * _normal(state),
-        _smooth_waves(state, rules.waviness_rad, rules.wave_px),
-    )
+    double, slender, roundness, twist = 0.0, 0.8, 0.55 if kind < 2 else 0.35, 0.0
+    if kind == 4:
+        slender, roundness, twist = 0.25, 0.12, 0.22 * _normal(state)
+        if _uniform(state) < _DOUBLE:
+            double = 1.0 if _uniform(state) < 0.5 else -1.0
+            slender, twist = 0.6, -double * _between(state, 0.5, 0.9)
+    singular = _singularities(state, kind, double)
+    hill, hill_width = _between(state, 0.6, 1.1) if kind == 0 else 0.0, _between(state, 55.0, 85.0)
+    waves = _smooth_waves(state, rules.waviness_rad, rules.wave_px)
+    return _Pattern(kind, size, singular, slender, roundness, hill, hill_width, 0.052 * _normal(state), twist, waves)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _flow(pattern, u, v):  # type: ignore[no-untyped-def]
     """Orientation at a place and its slopes: rad (any), rad/px along u, along v.
 
-    Sherlock and Monro's zeros and poles, with the corrections that ``master`` describes.
+    Sherlock and Monro's zeros and poles, with the corrections that ``flow`` describes.
     """
     turn, along_u, along_v = pattern.turn, 0.0, 0.0
     if pattern.hill > 0.0:
@@ -376,9 +397,15 @@ def _flow(pattern, u, v):  # type: ignore[no-untyped-def]
             along_v -= near * (cos / far - s * dv / square - s * 2.0 * dv / (130.0 * 130.0))
     turn += math.atan2(im, re) / 2.0
     above, k = 1.0 / (1.0 + math.exp(-v / 50.0)), pattern.roundness / 110.0
-    turn -= above * math.atan(k * u)
+    bend = math.atan(k * u)
+    turn -= above * bend
     along_u -= above * k / (1.0 + (k * u) ** 2)
-    along_v -= above * (1.0 - above) / 50.0 * math.atan(k * u)
+    along_v -= above * (1.0 - above) / 50.0 * bend
+    if pattern.twist != 0.0:
+        spiral = pattern.twist * math.exp(-(u * u + (v + 20.0) ** 2) / (2.0 * 55.0 * 55.0))
+        turn += spiral
+        along_u -= spiral * u / (55.0 * 55.0)
+        along_v -= spiral * (v + 20.0) / (55.0 * 55.0)
     for i in range(_WAVES):
         at = pattern.waves[i, 0] * u + pattern.waves[i, 1] * v + pattern.waves[i, 2]
         slope = pattern.waves[i, 3] * math.cos(at)
@@ -388,7 +415,7 @@ def _flow(pattern, u, v):  # type: ignore[no-untyped-def]
     return turn, along_u, along_v
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _room(state, points, count, u, v, hard, soft):  # type: ignore[no-untyped-def]
     """Whether another minutia finds room beside those that there are."""
     chance = 1.0
@@ -401,28 +428,41 @@ def _room(state, points, count, u, v, hard, soft):  # type: ignore[no-untyped-de
     return chance >= 1.0 or _uniform(state) < chance
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _wide(state, share):  # type: ignore[no-untyped-def]
     """1, or 3 for a share: normal deviates times this have the heavy tails that measurements have."""
     return 3.0 if _uniform(state) < share else 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _nearness(singular, u, v, length):  # type: ignore[no-untyped-def]
+    """1 on a core, falling to 0 away from it."""
+    total = 0.0
+    for i in range(len(singular)):
+        square = (singular[i, 0] - u) ** 2 + (singular[i, 1] - v) ** 2
+        if singular[i, 2] > 0.0 and square < 9.0 * length * length:
+            total += math.exp(-square / (length * length))
+    return total
+
+
+@njit(cache=True, error_model="numpy")
 def _finger(seed, rules):  # type: ignore[no-untyped-def]
     """A finger's pattern and its minutiae: (N, 5) u, v, direction, type, own clarity."""
     state = _stream(seed, np.uint64(0))
     pattern = _drawn_pattern(state, rules)
     density = rules.density * math.exp(rules.density_sd * _normal(state))
-    reach_u, reach_v = 1.45 * pattern.size * rules.reach_x_px, 1.4 * pattern.size * rules.reach_y_px
+    reach_u, reach_v = 1.38 * pattern.size * rules.reach_x_px, 1.32 * pattern.size * rules.reach_y_px
     points, count = np.empty((_MOST_POINTS, 5)), 0
-    for _ in range(_poisson(state, math.pi * reach_u * reach_v * density * rules.crest)):
-        far, around = math.sqrt(_uniform(state)), _between(state, 0.0, TWO_PI)
-        u, v = reach_u * far * math.cos(around), reach_v * far * math.sin(around) - 12.0
+    for _ in range(_poisson(state, 4.0 * reach_u * reach_v * density * rules.crest)):
+        u, v = _between(state, -1.0, 1.0), _between(state, -1.0, 1.0)
+        if u * u + v * v > 1.0:
+            continue
+        u, v = reach_u * u, reach_v * v - 12.0
         flow, along_u, along_v = _flow(pattern, u, v)
         cos, sin = math.cos(flow), math.sin(flow)
         # ridges that begin less those that end in a px2, for one who walks along the flow
         begin = rules.forced * (cos * along_v - sin * along_u) / (rules.period_px * pattern.size)
-        share = density + abs(begin)
+        share = density * (1.0 + rules.core * _nearness(pattern.singular, u, v, rules.core_px)) + abs(begin)
         if _uniform(state) * rules.crest * density >= share or count == _MOST_POINTS:
             continue
         if not _room(state, points, count, u, v, rules.hard_px, rules.soft_px):
@@ -470,7 +510,7 @@ class _Touch(NamedTuple):
     moisture: float
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _touched(state, rules, size):  # type: ignore[no-untyped-def]
     press = size * max(0.6, 1.0 + rules.press_sd * _normal(state))
     return _Touch(
@@ -495,42 +535,68 @@ def _touched(state, rules, size):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _distorted(touch, u, v):  # type: ignore[no-untyped-def]
     """A place on the skin -> where the plastic distortion takes it, and how far it turns there (rad)."""
     a, b = u - touch.u, v - touch.v
     beyond = math.sqrt((a / touch.stuck_u) ** 2 + (b / touch.stuck_v) ** 2) - 1.0
-    brake = (1.0 - math.cos(math.pi * min(max(beyond / 1.5, 0.0), 1.0))) / 2.0
-    cos, sin = math.cos(touch.twist), math.sin(touch.twist)
-    moved_u, moved_v = cos * a - sin * b - a + touch.slide_u, sin * a + cos * b - b + touch.slide_v
+    brake = 0.0 if beyond <= 0.0 else 1.0 if beyond >= 1.5 else (1.0 - math.cos(math.pi * beyond / 1.5)) / 2.0
+    wobble_u, wobble_v = _wave_at(touch.wobble_u, u, v), _wave_at(touch.wobble_v, u, v)
     return (
-        u + brake * moved_u + _wave_at(touch.wobble_u, u, v),
-        v + brake * moved_v + _wave_at(touch.wobble_v, u, v),
+        u + brake * (touch.slide_u - touch.twist * b) + wobble_u,
+        v + brake * (touch.slide_v + touch.twist * a) + wobble_v,
         brake * touch.twist,
     )
 
 
-@njit(cache=True)
-def _depth(touch, u, v):  # type: ignore[no-untyped-def]
-    """Distance to the contact's edge, px, of a distorted place; negative outside.  Good near the edge."""
+@njit(cache=True, error_model="numpy")
+def _inside(touch, u, v):  # type: ignore[no-untyped-def]
+    """1 in the middle of the contact, 0 on its edge were that smooth, of a distorted place."""
     a, b = (u - touch.u) / touch.reach_u, abs(v - touch.v) / touch.reach_v
-    steep = b**1.4
-    inside = 1.0 - a * a - b * steep + _wave_at(touch.edge, u, v)
-    slope = math.sqrt((2.0 * a / touch.reach_u) ** 2 + (2.4 * steep / touch.reach_v) ** 2)
-    return inside / max(slope, 1e-3)
+    return 1.0 - a * a - b * b * math.sqrt(b)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _depth(touch, u, v):  # type: ignore[no-untyped-def]
+    """Distance to the contact's uneven edge, px, of a distorted place; negative outside.  Good near the edge."""
+    a, b = (u - touch.u) / touch.reach_u, abs(v - touch.v) / touch.reach_v
+    slope = math.hypot(2.0 * a / touch.reach_u, 2.5 * b * math.sqrt(b) / touch.reach_v)
+    return (_inside(touch, u, v) + _wave_at(touch.edge, u, v)) / max(slope, 1e-3)
+
+
+@njit(cache=True, error_model="numpy")
+def _wave_tables(waves, along_u, along_v, phased, places):  # type: ignore[no-untyped-def]
+    """(W, N) sines and cosines of waves along a line through (0, 0), with their phase or without."""
+    sines, cosines = np.empty((_WAVES, len(places))), np.empty((_WAVES, len(places)))
+    for i in range(_WAVES):
+        number = waves[i, 0] * along_u + waves[i, 1] * along_v
+        for k in range(len(places)):
+            at = number * places[k] + phased * waves[i, 2]
+            sines[i, k], cosines[i, k] = math.sin(at), math.cos(at)
+    return sines, cosines
+
+
+@njit(cache=True, error_model="numpy")
 def _fill_mask(touch, cos, sin, mask):  # type: ignore[no-untyped-def]
-    """The contact on the CELL_PX grid, by the cells' centres."""
+    """The contact on the CELL_PX grid, by the cells' centres.
+
+    A wave over a grid is a product of what it is along the two sides: a few sines instead of four a cell.
+    """
     rows, columns = mask.shape
+    x = (np.arange(columns) + 0.5) * CELL_PX - 0.5 - touch.x
+    y = touch.y - (np.arange(rows) + 0.5) * CELL_PX + 0.5
+    sines_x, cosines_x = _wave_tables(touch.edge, cos, -sin, 1.0, x)
+    sines_y, cosines_y = _wave_tables(touch.edge, sin, cos, 0.0, y)
     for row in range(rows):
         for column in range(columns):
-            x, y = (column + 0.5) * CELL_PX - 0.5 - touch.x, touch.y - (row + 0.5) * CELL_PX + 0.5
-            mask[row, column] = _depth(touch, cos * x + sin * y, cos * y - sin * x) > 0.0
+            inside = _inside(touch, cos * x[column] + sin * y[row], cos * y[row] - sin * x[column])
+            for i in range(_WAVES):
+                sine = sines_x[i, column] * cosines_y[i, row] + cosines_x[i, column] * sines_y[i, row]
+                inside += touch.edge[i, 3] * sine
+            mask[row, column] = inside > 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _quality(rules, clarity, depth):  # type: ignore[no-untyped-def]
     """1..100, and 0 for what extraction does not keep."""
     if depth < rules.border_px:
@@ -540,7 +606,7 @@ def _quality(rules, clarity, depth):  # type: ignore[no-untyped-def]
     return 0 if quality < rules.least_quality else min(quality, 100)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _seen(state, rules, touch, points, out):  # type: ignore[no-untyped-def]
     """A finger's minutiae as they are found: fills ``out`` (u, v distorted, direction, type, quality); their number."""
     count = 0
@@ -555,7 +621,8 @@ def _seen(state, rules, touch, points, out):  # type: ignore[no-untyped-def]
         if quality == 0 or _uniform(state) < lost:
             continue
         wide, direction = _wide(state, rules.turn_wide), points[i, 2] + turn
-        along, across = wide * rules.along_px * _normal(state), wide * rules.across_px * _normal(state)
+        along, across = _normals(state)
+        along, across = wide * rules.along_px * along, wide * rules.across_px * across
         cos, sin = math.cos(direction), math.sin(direction)
         kind = points[i, 3]
         prone = 1.0 + touch.moisture if kind == KIND_ENDING else 1.0 - touch.moisture
@@ -568,27 +635,33 @@ def _seen(state, rules, touch, points, out):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _made_up(state, rules, touch, pattern, out, count):  # type: ignore[no-untyped-def]
     """False minutiae, added to ``out``; the number of all."""
     reach_u, reach_v = 1.15 * touch.reach_u, 1.15 * touch.reach_v
     rate = rules.spurious * math.exp(rules.spurious_slope * (rules.clarity - touch.clarity))
     for _ in range(_poisson(state, min(4.0 * reach_u * reach_v * rate, float(_MOST_STORED)))):
         u, v = touch.u + reach_u * _between(state, -1.0, 1.0), touch.v + reach_v * _between(state, -1.0, 1.0)
+        lean = rules.lean_rad * _wide(state, rules.lean_wide)
+        if count > 0 and _uniform(state) < rules.spurious_near:  # where one is disturbed, others are
+            beside = int(count * _uniform(state))
+            u = out[beside, 0] + rules.near_px * _between(state, -1.0, 1.0)
+            v = out[beside, 1] + rules.near_px * _between(state, -1.0, 1.0)
+            lean *= 3.0
         clarity = touch.clarity - rules.spurious_drop + _wave_at(touch.patches, u, v)
         quality = _quality(rules, clarity + 1.4 * rules.noise_sd * _normal(state), _depth(touch, u, v))
         if quality == 0 or count == len(out) or not _room(state, out, count, u, v, rules.hard_px / 2, 0.0):
             continue
         direction = _flow(pattern, u, v)[0] + (math.pi if _uniform(state) < 0.5 else 0.0)
         out[count, 0], out[count, 1] = u, v
-        out[count, 2] = direction + rules.lean_rad * _wide(state, rules.lean_wide) * _normal(state)
+        out[count, 2] = direction + lean * _normal(state)
         out[count, 3] = KIND_ENDING if _uniform(state) < rules.endings - 0.25 * touch.moisture else KIND_BIFURCATION
         out[count, 4] = quality
         count += 1
     return count
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _impression(seed, number, rules, pattern, points, mask):  # type: ignore[no-untyped-def]
     """Columns of Minutiae; fills the mask."""
     state = _stream(seed, number)

@@ -7,17 +7,30 @@ python benchmarks/synth_templates.py --scale 100000         # and a gallery of t
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpipe.core.conventions import CELL_PX, PPI
 from fpipe.core.types import Minutiae, Template
+from fpipe.evaluate.templates import Prints, read_labels
+from fpipe.minutiae import blob
 from fpipe.pipeline.compare import comparer
+from fpipe.service.enroll import create_gallery, enroll
+from fpipe.service.search import CANDIDATES, open_searcher
+from fpipe.service.synth_templates import TEMPLATES, Order, synth_templates
+from fpipe.synth.seeds import finger_seed
+from fpipe.synth.templates import DrawnTemplates
 
+SETS = ("fvc2000_db1", "fvc2002_db1", "fvc2004_db1", "crossmatch", "sd4")
+"""Sets of real prints, each a folder in the data folder; sd4 has one rolled print of each finger."""
 MM_A_PX = 25.4 / PPI
 RINGS_PX = (0, 16, 32, 50, 80, 120)
 """Distances between two minutiae whose directions are compared, px."""
@@ -167,3 +180,109 @@ def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
             np.searchsorted(np.sort(a), at, "right") / len(a) - np.searchsorted(np.sort(b), at, "right") / len(b)
         ).max()
     )
+
+
+# -- speed, likeness, scale ------------------------------------------------------------------------------------------
+
+
+def speed(folder: Path, count: int = 20_000) -> None:
+    """Templates a second on one thread: drawing alone; drawing and writing; the whole command, flush included."""
+    drawn = DrawnTemplates()
+    drawn(0, 1)  # loads the kernels
+    start = time.perf_counter()
+    for finger in range(count):
+        drawn(finger_seed("test", 0, finger), 1)
+    print(f"drawing alone: {count / (time.perf_counter() - start):,.0f} templates/s")
+    seconds = synth_templates(folder / "speed", Order(count))["seconds"]
+    print(f"with writing, flushing and labels: {count / seconds:,.0f} templates/s")
+
+
+def drawn_set(fingers: int, impressions: int, seed: int = 1) -> Labelled:
+    """A set of drawn prints, as a gallery would give them back."""
+    drawn = DrawnTemplates()
+    return [
+        (str(finger), blob.quantised(template))
+        for finger in range(fingers)
+        for template in drawn(finger_seed("test", seed, finger), impressions, source="drawn")
+    ]
+
+
+def likeness(data: Path, cache: Path) -> None:
+    """The statistics of drawn and real prints, a column a set, and the distances of their scores."""
+    table: dict[str, dict[str, str]] = {}
+    scores: dict[str, NDArray[np.float64]] = {}
+    for name, prints in [("drawn", drawn_set(100, 4)), *((name, _real(data, cache, name)) for name in SETS)]:
+        table[name] = single(prints)
+        if len({finger for finger, _ in prints}) < len(prints):
+            compared = pairs_of(prints)
+            table[name] |= compared.rows()
+            scores[name] = compared.genuine
+    for row in table["drawn"]:
+        print(row)
+        for name, column in table.items():
+            print(f"    {name:12} {column.get(row, '-')}")
+    print("Kolmogorov-Smirnov distance of genuine scores")
+    for a, b in itertools.combinations(scores, 2):
+        print(f"    {a:12} {b:12} {distance(scores[a], scores[b]):.2f}")
+
+
+def _real(data: Path, cache: Path, name: str) -> Labelled:
+    labels = read_labels(data)
+    prints = Prints(data, labels, None, cache, None)
+    wanted = [(label.finger or key, key) for key, label in labels.items() if key.startswith(f"{name}/")]
+    return [(finger, prints.load(key)) for finger, key in wanted]
+
+
+def scale(folder: Path, count: int, jobs: int, probes: int = 200) -> None:
+    """A gallery of ``count`` fingers: how fast it fills, and how other impressions of some of them are found."""
+    print(f"drawn: {synth_templates(folder / 'scale', Order(count), jobs=jobs)['seconds']:.1f} s for {count:,}")
+    gallery = folder / "gallery"
+    create_gallery(gallery, keep_originals=False)
+    start = time.perf_counter()
+    added = sum(outcome.status == "added" for outcome in enroll(gallery, [folder / "scale" / TEMPLATES], jobs=jobs))
+    seconds = time.perf_counter() - start
+    print(f"gallery add: {added:,} in {seconds:.0f} s, {added / seconds:,.0f}/s with {jobs} jobs; {_memory()}")
+    rng, drawn = np.random.default_rng(0), DrawnTemplates()
+    ranks, times = [], []
+    with open_searcher(gallery) as searcher:
+        searcher.candidates(drawn(finger_seed("test", 1, 0), 1, source="drawn")[0], CANDIDATES)  # opens, loads, maps
+        for finger in rng.choice(count, min(probes, count), replace=False):
+            (probe,) = drawn(finger_seed("test", 0, int(finger)), 1, first=2, source="drawn")
+            start = time.perf_counter()
+            ids, _ = searcher.candidates(blob.quantised(probe), CANDIDATES)
+            times.append(time.perf_counter() - start)
+            names = [record.print for record in searcher.gallery.records(ids[:20])]
+            own = [i for i, name in enumerate(names, 1) if name.endswith(f"/{int(finger):08d}_1.fpt")]
+            ranks.append(own[0] if own else 21)
+    found = np.array(ranks)
+    print(
+        f"{len(ranks)} searches of other impressions: first {np.mean(found == 1):.1%}, in 20 {np.mean(found <= 20):.1%}"
+    )
+    print(f"seconds a search: median {np.median(times):.2f}, most {np.max(times):.2f}; {_memory()}")
+
+
+def _memory() -> str:
+    """The most this process has held so far."""
+    import resource
+
+    return f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.2f} GiB"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of the real prints")
+    parser.add_argument("--scale", type=int, help="prints in the gallery")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="where files go; a temporary folder by default")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        speed(folder)
+        if options.data is not None:
+            likeness(options.data, folder / "cache")
+        if options.scale is not None:
+            scale(folder, options.scale, options.jobs)
+
+
+if __name__ == "__main__":
+    main()

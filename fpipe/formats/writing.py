@@ -1,7 +1,8 @@
-"""Gray pictures as lossless PNG or TIFF, their resolution kept and an unknown one left out."""
+"""Gray pictures as lossless PNG or TIFF, or as WSQ; their resolution kept and an unknown one left out."""
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from fractions import Fraction
@@ -9,28 +10,30 @@ from pathlib import Path
 
 import numpy as np
 
-from fpipe.core.errors import UsageError
+from fpipe.core.errors import MissingLibrary, UsageError
 from fpipe.core.files import write_atomic
 from fpipe.core.types import GrayImage
 from fpipe.formats.png import SIGNATURE
+from fpipe.formats.wsq import COMMENT
+
+ENDINGS = (".png", ".tif", ".tiff", ".wsq")
+"""Endings that pictures are written with; all but .wsq lossless."""
 
 
 def write_picture(path: Path, pixels: GrayImage, ppi: float | None) -> None:
-    """Write (H, W) uint8 pixels atomically as the ending of ``path`` says: .png, .tif or .tiff.
+    """Write (H, W) uint8 pixels atomically as the ending of ``path`` says: .png, .tif, .tiff or .wsq.
 
-    Raises UsageError for another ending, DiskFull where the medium refuses.
+    Raises UsageError for another ending, MissingLibrary where WSQ can't be written, DiskFull where the medium refuses.
     """
     ending = path.suffix.lower()
     if pixels.ndim != 2 or pixels.dtype != np.uint8 or not pixels.size:
         raise ValueError(f"write_picture: {pixels.dtype} of shape {pixels.shape}, expected (H, W) uint8")
-    if ending == ".png":
-        write_atomic(path, _png(pixels, ppi))
-    elif ending in (".tif", ".tiff"):
-        write_atomic(path, _tiff(pixels, ppi))
-    else:
+    if ending not in ENDINGS:
         raise UsageError(
-            reason=f"{path.as_posix()}: can't write {ending or 'a file without ending'}; expected .png or .tif"
+            reason=f"{path.as_posix()}: can't write {ending or 'a file without ending'}; expected .png, .tif or .wsq"
         )
+    encode = {".png": _png, ".wsq": _wsq}.get(ending, _tiff)
+    write_atomic(path, encode(pixels, ppi))
 
 
 def _png(pixels: GrayImage, ppi: float | None) -> bytes:
@@ -65,3 +68,18 @@ def _tiff(pixels: GrayImage, ppi: float | None) -> bytes:
     body = b"".join(struct.pack("<HHII", tag, kind, 1, places.get(tag, value)) for tag, kind, value in entries)
     head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
     return head + body + bytes(4) + struct.pack("<II", fraction.numerator, fraction.denominator) + data
+
+
+def _wsq(pixels: GrayImage, ppi: float | None) -> bytes:
+    """NBIS's encoder at its usual rate (about 15:1, lossy); the resolution goes into the NIST comment."""
+    try:
+        import _wsq as nbis  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        raise MissingLibrary(where="writing WSQ", package="wsq", what_to_do="pip install wsq, or write .png") from error
+    height, width = pixels.shape
+    data: bytes = nbis.compress(np.ascontiguousarray(pixels).tobytes(), height, width, 0.75)
+    marker, length = struct.unpack_from(">HH", data, 2)
+    if marker != COMMENT:
+        raise RuntimeError(f"the WSQ encoder wrote marker {marker:#06x} where its comment belongs")
+    comment = re.sub(rb"(?m)^PPI .*$", b"PPI %d" % (-1 if ppi is None else round(ppi)), data[6 : 4 + length])
+    return data[:2] + struct.pack(">HH", COMMENT, len(comment) + 2) + comment + data[4 + length :]

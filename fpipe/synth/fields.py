@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -13,9 +15,10 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *purpose.encode()])))
 
 
-def blurred(image: FloatMap, sigma_px: float) -> FloatMap:
-    """Gaussian blur; (H, W) float32 in and out."""
-    return cv2.GaussianBlur(image, (0, 0), sigma_px).astype(np.float32, copy=False)
+def blurred(image: Any, sigma_px: float) -> FloatMap:
+    """Gaussian blur; (H, W) in, float32 out."""
+    soft: FloatMap = cv2.GaussianBlur(image.astype(np.float32, copy=False), (0, 0), sigma_px).astype(np.float32)
+    return soft
 
 
 def to_gray(levels: FloatMap) -> GrayImage:
@@ -29,11 +32,43 @@ def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale_px: flo
     Returns (H, W) float32 with mean 0 and standard deviation 1 over many fields.
     """
     height, width = shape
+    if scale_px >= 24:  # drawn on every fourth pixel: between them it is as good as straight, and much quicker
+        small = smooth_noise(rng, (-(-height // 4) + 1, -(-width // 4) + 1), scale_px / 4)
+        size = (4 * small.shape[1], 4 * small.shape[0])
+        wide = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+        return np.ascontiguousarray(wide[2 : 2 + height, 2 : 2 + width], np.float32)
     rows, columns = int(np.ceil(height / scale_px)) + 3, int(np.ceil(width / scale_px)) + 3
-    coarse = rng.standard_normal((rows, columns)).astype(np.float32)
+    coarse = rng.standard_normal((rows, columns), np.float32)
     fine = cv2.resize(coarse, (round(columns * scale_px), round(rows * scale_px)), interpolation=cv2.INTER_CUBIC)
     top, left = round(scale_px), round(scale_px)
     return np.ascontiguousarray(fine[top : top + height, left : left + width]) * np.float32(1.3)
+
+
+def grain(rng: np.random.Generator, shape: tuple[int, int]) -> FloatMap:
+    """White Gaussian noise, (H, W) float32, standard deviation 1."""
+    return rng.standard_normal(shape, np.float32)
+
+
+def sigmoid(values: Any) -> FloatMap:
+    """Logistic function, in float32."""
+    bounded = np.clip(values, -30, 30).astype(np.float32, copy=False)
+    out: FloatMap = (1 / (1 + np.exp(-bounded))).astype(np.float32, copy=False)
+    return out
+
+
+def shrunk(field: FloatMap, size: tuple[int, int]) -> FloatMap:
+    """A field at the size (width, height), averaged."""
+    return cv2.resize(field, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False)
+
+
+def sampled(
+    field: FloatMap, x: FloatMap, y: FloatMap, *, cubic: bool = False, outside: float | None = None
+) -> FloatMap:
+    """A field at the points (x, y), between its pixels; ``outside`` it the value given, or that of the border."""
+    border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+    how = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    value = 0.0 if outside is None else outside
+    return cv2.remap(field, x, y, how, borderMode=border, borderValue=value).astype(np.float32, copy=False)
 
 
 def texture(rng: np.random.Generator, shape: tuple[int, int], coarsest_px: float, finest_px: float = 1.5) -> FloatMap:
@@ -50,36 +85,3 @@ def texture(rng: np.random.Generator, shape: tuple[int, int], coarsest_px: float
         power += weight * weight
         scale /= 2
     return total / np.float32(np.sqrt(power))
-
-
-def plastic_distortion(
-    rng: np.random.Generator,
-    x: FloatMap,
-    y: FloatMap,
-    centre: tuple[float, float],
-    *,
-    shift_px: float,
-    twist_rad: float,
-    wobble_px: float,
-) -> tuple[FloatMap, FloatMap]:
-    """Skin that sticks in the middle of the contact and gives way around it (Cappelli, Maio, Maltoni 2001).
-
-    x, y : (H, W) float32 px, where each pixel of the impression would read the undistorted print
-    centre : of the contact, px
-    shift_px, twist_rad : standard deviations of the finger's slide and turn after the middle has stuck
-    wobble_px : standard deviation of a small local displacement
-    Returns the distorted (x, y).
-    """
-    stuck_x, stuck_y = rng.uniform(45, 75), rng.uniform(55, 95)
-    slide_x, slide_y = rng.normal(0, shift_px, 2)
-    turn = rng.normal(0, twist_rad)
-    u, v = x - centre[0], y - centre[1]
-    beyond = np.hypot(u / stuck_x, v / stuck_y) - 1
-    brake = np.where(beyond <= 0, 0, (1 - np.cos(np.pi * np.clip(beyond / 1.5, 0, 1))) / 2)
-    moved_x = np.cos(turn) * u - np.sin(turn) * v + slide_x - u
-    moved_y = np.sin(turn) * u + np.cos(turn) * v + slide_y - v
-    wobble_x, wobble_y = (np.float32(wobble_px) * smooth_noise(rng, (x.shape[0], x.shape[1]), 70) for _ in range(2))
-    return (
-        (x + brake * moved_x + wobble_x).astype(np.float32),
-        (y + brake * moved_y + wobble_y).astype(np.float32),
-    )

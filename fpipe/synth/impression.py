@@ -1,123 +1,324 @@
-"""Impressions of a master print as a sensor or an ink card shows them."""
+"""Impressions of a master print: on sensors of several kinds, swiped, and rolled in ink on a card."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from fpipe.core.params import Params
-from fpipe.core.types import FloatMap, GrayImage
-from fpipe.synth.fields import blurred, generator, plastic_distortion, smooth_noise, texture, to_gray
+from fpipe.core.types import FloatMap, GrayImage, Mask
+from fpipe.synth import marks
+from fpipe.synth.fields import blurred, generator, sigmoid, smooth_noise, texture
 from fpipe.synth.master import Master
+from fpipe.synth.skin import Skin, ghost, noise, touched
+from fpipe.synth.touch import Drawn, Laid, Touch, truth_of
+
+Kind = Literal["plain", "rolled", "swiped"]
+Difficulty = Literal["good", "bad", "ugly", "mixed"]
+Sensor = Literal["optical", "gray", "prism", "capacitive", "swipe", "card"]
+
+_SHARES: dict[Difficulty, tuple[float, float, float]] = {
+    "good": (1, 0, 0),
+    "bad": (0, 1, 0),
+    "ugly": (0, 0, 1),
+    "mixed": (0.5, 0.35, 0.15),
+}
+_SEVERITY = (0.35, 0.8, 1.35)
+"""Of good, bad and ugly: the factor on every fault."""
+_SENSORS: dict[Kind, tuple[Sensor, ...]] = {
+    "plain": ("optical", "optical", "gray", "prism", "capacitive", "card"),
+    "rolled": ("card",),
+    "swiped": ("swipe",),
+}
+_SIZES: dict[Sensor, tuple[int, int]] = {
+    "optical": (420, 380),
+    "gray": (300, 300),
+    "prism": (364, 328),
+    "capacitive": (300, 300),
+    "swipe": (460, 200),
+    "card": (512, 480),
+}
+"""(height, width) in px at 500 ppi: of the sensors that the public test sets were taken with, about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Touch(Params):
-    """How skin meets a surface: position, distortion and contact.
-
-    height, width : of the picture, px at 500 ppi
-    rotation_rad, offset_px : standard deviations of the finger's turn and place
-    shift_px, twist_rad, wobble_px : of the plastic distortion
-    reach_x_px, reach_y_px : half axes of the contact region
-    """
-
-    height: int = 420
-    width: int = 320
-    rotation_rad: float = 0.12
-    offset_px: float = 12.0
-    shift_px: float = 9.0
-    twist_rad: float = 0.05
-    wobble_px: float = 1.2
-    reach_x_px: float = 128.0
-    reach_y_px: float = 178.0
-
-    def __call__(self, master: Master, rng: np.random.Generator) -> tuple[FloatMap, FloatMap]:
-        """Lay the finger down.
-
-        Returns ridges : (H, W) float32, [-1, 1], the skin's relief where it lies in the picture
-        contact : (H, W) float32, about 1 inside the contact region, 0 on its uneven edge, negative outside
-        """
-        shape = (self.height, self.width)
-        columns, rows = np.meshgrid(np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32))
-        angle = rng.normal(0, self.rotation_rad)
-        place = np.array([0.5 * self.width, 0.48 * self.height]) + rng.normal(0, self.offset_px, 2)
-        u, v = columns - np.float32(place[0]), rows - np.float32(place[1])
-        x = (np.cos(angle) * u - np.sin(angle) * v + master.centre[0]).astype(np.float32)
-        y = (np.sin(angle) * u + np.cos(angle) * v + master.centre[1]).astype(np.float32)
-        x, y = plastic_distortion(
-            rng, x, y, master.centre, shift_px=self.shift_px, twist_rad=self.twist_rad, wobble_px=self.wobble_px
-        )
-        ridges = cv2.remap(master.ridges, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
-        reach = ((x - master.centre[0]) / self.reach_x_px) ** 2
-        reach += np.abs((y - master.centre[1] - 12) / self.reach_y_px) ** 2.4
-        contact = 1 - reach.astype(np.float32) + np.float32(0.10) * texture(rng, shape, 40, 5)
-        on_skin = cv2.remap(master.mask.astype(np.float32), x, y, cv2.INTER_LINEAR)
-        return np.clip(ridges, -1, 1), np.minimum(contact, on_skin * 4 - 2)
-
-
-ON_SENSOR = Touch()
-"""The usual touch of a finger that is held to a sensor."""
+def draw_severity(rng: np.random.Generator, difficulty: Difficulty) -> tuple[str, float]:
+    """One of good, bad and ugly, and the factor on its faults."""
+    which = int(rng.choice(3, p=_SHARES[difficulty]))
+    return ("good", "bad", "ugly")[which], _SEVERITY[which]
 
 
 @dataclass(frozen=True, slots=True)
 class Impression(Params):
     """A print taken on purpose.
 
-    touch : how the finger was laid down
-    moisture : -1 dry (thin, broken ridges) .. 1 wet (ridges that run together)
-    scratches : how many creases and scratches cross it, on average
-    grain : strength of the skin's and the sensor's unevenness, 1 = usual
+    kind : plain, rolled or swiped
+    sensor : what takes it; "" draws one that fits the kind
+    difficulty : how bad skin, contact and sensor are; mixed: half good, a third bad, the rest ugly
+    height, width : of the picture, px; 0: the sensor's own
+    any_turn : the finger may lie at any angle, as in crops for training
     """
 
-    touch: Touch = ON_SENSOR
-    moisture: float = 0.0
-    scratches: float = 2.0
-    grain: float = 1.0
+    kind: Kind = "plain"
+    sensor: Sensor | Literal[""] = ""
+    difficulty: Difficulty = "mixed"
+    height: int = 0
+    width: int = 0
+    any_turn: bool = False
 
-    def __call__(self, master: Master, seed: int) -> GrayImage:
-        """Return (H, W) uint8, ridges dark, 500 ppi."""
+    def __call__(self, master: Master, seed: int) -> Drawn:
+        """Draw it; the same master and seed, the same picture."""
         rng = generator(seed, "impression")
-        ridges, contact = self.touch(master, rng)
-        shape = (ridges.shape[0], ridges.shape[1])
-        ink = inked(rng, ridges, contact, self.moisture, self.grain)
-        ink *= 1 - _creases(rng, shape, rng.poisson(self.scratches), contact)
-        depth = 165 + 14 * smooth_noise(rng, shape, 55) * self.grain
-        gray = 246 - depth * blurred(ink, 0.75)
-        gray += 2.5 * self.grain * rng.standard_normal(shape).astype(np.float32) * (0.3 + ink)
-        return to_gray(gray)
+        choice = _SENSORS[self.kind]
+        sensor: Sensor = self.sensor or choice[int(rng.integers(len(choice)))]
+        quality, severity = draw_severity(rng, self.difficulty)
+        laid = self._touch(rng, sensor, severity)(master, rng)
+        skin = _skin(rng, self.kind, sensor, severity)
+        ink = touched(rng, laid, skin)
+        conditions: dict[str, Any] = {"kind": self.kind, "sensor": sensor, "quality": quality, **_told(skin)}
+        gray, window = _RENDER[sensor](rng, laid, ink, severity, conditions)
+        picture = np.clip(np.rint(gray), 0, 255).astype(np.uint8)
+        mask = _visible(laid, window)
+        return Drawn(picture, truth_of(laid, mask), conditions)
 
-
-def inked(rng: np.random.Generator, ridges: FloatMap, contact: FloatMap, moisture: float, grain: float) -> FloatMap:
-    """How much of the surface the skin darkens: (H, W) float32, 0 bare .. 1 covered.
-
-    The more pressure and moisture, the further down a ridge's flanks the surface is touched; at the edge of the
-    contact only the crests touch, then nothing.
-    """
-    shape = (ridges.shape[0], ridges.shape[1])
-    press = np.minimum(2.2 * contact, 0.25) + 0.30 * moisture
-    press = press + grain * (0.13 * texture(rng, shape, 60, 15) + 0.24 * texture(rng, shape, 5, 1.3))
-    spots = (rng.random(shape) < 0.004) & (ridges > 0.75)
-    pores = blurred(spots.astype(np.float32), 0.9) * 5
-    covered = 1 / (1 + np.exp(-np.clip(5.0 * (ridges + press - 0.12), -30, 30)))
-    covered *= 1 / (1 + np.exp(-np.clip(14 * (contact + 0.02), -30, 30)))
-    ink: FloatMap = (covered * (1 - np.clip(pores * (0.75 - 0.5 * moisture), 0, 0.9))).astype(np.float32)
-    return ink
-
-
-def _creases(rng: np.random.Generator, shape: tuple[int, int], count: int, contact: FloatMap) -> FloatMap:
-    """Light lines across the print: (H, W) float32, 0 none .. 1 bare."""
-    lines = np.zeros(shape, np.uint8)
-    for _ in range(count):
-        x, y = rng.uniform(0.2, 0.8) * shape[1], rng.uniform(0.2, 0.85) * shape[0]
-        angle, bend, length = rng.uniform(0, np.pi), rng.normal(0, 0.0015), rng.uniform(40, 130)
-        along = np.linspace(-length / 2, length / 2, 24)
-        across = bend * along**2
-        points = np.column_stack(
-            [x + along * np.cos(angle) - across * np.sin(angle), y + along * np.sin(angle) + across * np.cos(angle)]
+    def _touch(self, rng: np.random.Generator, sensor: Sensor, severity: float) -> Touch:
+        height, width = _SIZES[sensor]
+        rolled = self.kind == "rolled"
+        # deliberate distortion and partial contact are what makes a print of good skin ugly
+        small = float(np.clip(1 - 0.3 * severity * rng.random() ** 2, 0.5, 1))
+        return Touch(
+            height=self.height or height,
+            width=self.width or width,
+            rotation_rad=4.0 if self.any_turn else 0.08 if rolled else 0.05 + 0.13 * severity,
+            offset_px=60.0 if self.any_turn else 6.0 if rolled else 8 + 16 * severity,
+            reach_x_px=195.0 if rolled else 118 * small,
+            reach_y_px=215.0 if rolled else 165 * small,
+            reach_sd=0.06 if rolled else 0.13,
+            squareness=5.0 if rolled else 2.3,
+            shift_px=3 + 7 * severity,
+            twist_rad=0.02 + 0.05 * severity,
+            wobble_px=0.6 + 0.8 * severity,
+            lift_px=6.0 if rolled else 12 + 16 * severity,
+            scale=1.08 if sensor == "prism" else 1.0,
+            scale_sd=0.05 if self.any_turn else 0.01,
+            strips_px=1.6 if sensor == "swipe" else 0.0,
         )
-        cv2.polylines(lines, [np.rint(points * 8).astype(np.int32)], False, 255, 1, cv2.LINE_AA, 3)
-    soft = blurred((lines / 255).astype(np.float32), 0.8) * 1.6
-    bare: FloatMap = np.clip(soft, 0, 0.85).astype(np.float32)
-    return bare
+
+
+def _skin(rng: np.random.Generator, kind: Kind, sensor: Sensor, severity: float) -> Skin:
+    spread = {"optical": 0.55, "prism": 0.6, "card": 0.45}.get(sensor, 0.4)
+    return Skin(
+        moisture=float(np.clip(rng.normal(0.05, spread * severity), -1.1, 1.15)),
+        unevenness=0.08 + 0.16 * severity,
+        roughness=float(rng.uniform(0.12, 0.22) + 0.12 * severity),
+        pores=float(rng.uniform(0, 0.9)),
+        hollow=float(rng.uniform(0.3, 0.8)) if rng.random() < (0.4 if sensor == "prism" else 0.05) else 0.0,
+        wear=float(rng.uniform(0, 0.42) * severity) if rng.random() < 0.3 * severity + 0.05 else 0.0,
+        creases=int(rng.poisson(3 * severity)),
+        broad_creases=int(rng.poisson(0.5 * severity)),
+        base_crease=bool(rng.random() < (0.5 if kind == "rolled" else 0.12)),
+    )
+
+
+def _told(skin: Skin) -> dict[str, Any]:
+    """A skin's state as conditions."""
+    return {
+        "moisture": round(skin.moisture, 3),
+        "wear": round(skin.wear, 3),
+        "hollow_ridges": round(skin.hollow, 3),
+        "creases": skin.creases,
+        "broad_creases": skin.broad_creases,
+        "base_crease": skin.base_crease,
+    }
+
+
+def _visible(laid: Laid, window: FloatMap) -> Mask:
+    """Where the print can be seen: touched skin inside the sensor's window."""
+    visible: Mask = (laid.contact > 0.02) & (window > 0.5)
+    return visible
+
+
+# -- sensors: (ink, ...) -> gray levels, and the window (H, W) in which the sensor sees at all ------------------------
+
+
+def _optical(
+    rng: np.random.Generator, laid: Laid, ink: FloatMap, severity: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """Total reflection, background saturated to white."""
+    shape = laid.shape
+    ink = blurred(_with_ghost(rng, laid, ink, 0.12 * severity, 0.02, 0.07, conditions), rng.uniform(0.45, 0.75))
+    depth = rng.uniform(175, 245) + 18 * smooth_noise(rng, shape, 50)
+    gray = rng.uniform(250, 262) - depth * ink + noise(rng, shape, rng.uniform(1, 5)) * (0.2 + ink)
+    gray -= 120 * marks.specks(rng, shape, 0.0004, 1.0)
+    gray = np.clip(gray, rng.uniform(0, 35), 255)
+    return _padded(rng, gray.astype(np.float32), 0.12, conditions)
+
+
+def _gray(
+    rng: np.random.Generator, laid: Laid, ink: FloatMap, severity: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """A lit gray ground, soft ridges, the corners cut off."""
+    shape = laid.shape
+    ink = _with_ghost(rng, laid, ink, 0.3 * severity, 0.03, 0.12, conditions)
+    ink = blurred(ink, rng.uniform(0.8, 1.3))
+    light = rng.uniform(195, 226) + 10 * marks.gradient(rng, shape) - 8 * smooth_noise(rng, shape, 120)
+    depth = rng.uniform(55, 115) / (1 + 0.4 * severity) + 12 * smooth_noise(rng, shape, 60)
+    veil = rng.uniform(0, 28) * sigmoid(6 * laid.contact) + 10 * np.clip(smooth_noise(rng, shape, 55), 0, 3) * ink
+    gray = light - depth * ink - veil + noise(rng, shape, rng.uniform(1.2, 3))
+    window = np.ones(shape, np.float32)
+    if rng.random() < 0.5:
+        cut = rng.uniform(18, 46)
+        rows, columns = np.indices(shape, dtype=np.float32)
+        rim = np.minimum(columns, shape[1] - 1 - columns) + np.minimum(rows, shape[0] - 1 - rows)
+        window = (rim > cut).astype(np.float32)
+        gray = np.where(window > 0, gray, 235)
+    gray, padded = _padded(rng, gray.astype(np.float32), 0.08, conditions)
+    return gray, np.minimum(window, padded)
+
+
+def _prism(
+    rng: np.random.Generator, laid: Laid, ink: FloatMap, severity: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """A prism seen at an angle: a gray trapezium on white, traces of the last finger, wet dark blots."""
+    shape = laid.shape
+    ink = _with_ghost(rng, laid, ink, 0.55, 0.03, 0.12 + 0.08 * severity, conditions)
+    depth = rng.uniform(75, 130) + 14 * smooth_noise(rng, shape, 60)
+    gray = rng.uniform(165, 212) + 6 * texture(rng, shape, 120, 12) - depth * blurred(ink, rng.uniform(0.6, 1.1))
+    if rng.random() < 0.3 * severity:
+        blots = marks.stains(rng, shape, 2) * sigmoid(6 * laid.contact)
+        gray -= 90 * blots * (gray > 60)
+        conditions["blots"] = True
+    gray += noise(rng, shape, rng.uniform(2, 4.5))
+    window = np.ones(shape, np.float32)
+    if rng.random() < 0.7:
+        rows, columns = np.indices(shape, dtype=np.float32)
+        inset = rng.uniform(10, 42) * (1 - rows / shape[0])
+        window = ((columns > inset) & (columns < shape[1] - 1 - inset)).astype(np.float32)
+        gray = np.where(window > 0, gray, 255)
+        conditions["padding"] = "white"
+    return gray.astype(np.float32), window
+
+
+def _capacitive(
+    rng: np.random.Generator, laid: Laid, ink: FloatMap, severity: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """A chip: dark gray ground with stripes down the columns, hard ridges, dots around the contact."""
+    shape = laid.shape
+    rim = np.exp(-((laid.contact / 0.5) ** 2)) * (laid.contact < 0.2)
+    dots = marks.specks(rng, shape, 0.06 * severity, 0.8) * rim.astype(np.float32)
+    ink = blurred(np.maximum(sigmoid(10 * (ink - 0.5)), dots), rng.uniform(0.5, 0.75))
+    column = cv2.GaussianBlur(rng.standard_normal((1, shape[1]), np.float32), (0, 0), 1.0) * rng.uniform(4, 12)
+    shade = 16 * np.abs(np.linspace(-1, 1, shape[1], dtype=np.float32))[None] ** 2 + 8 * marks.gradient(rng, shape)
+    dark = rng.uniform(22, 60)
+    ground = (
+        rng.uniform(88, 165) + shade + column + 8 * smooth_noise(rng, shape, 90) + noise(rng, shape, rng.uniform(3, 8))
+    )
+    gray = ground - (ground - dark) * np.clip(ink, 0, 1) * rng.uniform(0.75, 1.0)
+    if rng.random() < 0.3:  # a brighter chip, or a driver that stretches the contrast
+        gray = (gray - dark) * rng.uniform(1.2, 1.7) + dark
+    return _padded(rng, np.clip(gray, 0, 255).astype(np.float32), 0.08, conditions)
+
+
+def _swipe(
+    rng: np.random.Generator, laid: Laid, ink: FloatMap, severity: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """A line sensor that the finger is drawn over: strips that do not quite fit, white beyond the last."""
+    shape = laid.shape
+    ink = blurred(ink, rng.uniform(0.6, 1.0))
+    row = 1 + 0.05 * severity * rng.standard_normal((shape[0], 1), np.float32)
+    gray = rng.uniform(215, 255) - rng.uniform(120, 200) * ink * row + noise(rng, shape, rng.uniform(2, 6))
+    first, last = rng.uniform(0, 0.12) * shape[0], rng.uniform(0.85, 1.0) * shape[0]
+    rows = np.indices(shape, dtype=np.float32)[0]
+    window = ((rows >= first) & (rows <= last)).astype(np.float32)
+    return np.where(window > 0, gray, 255).astype(np.float32), window
+
+
+def _card(
+    rng: np.random.Generator, laid: Laid, ink: FloatMap, severity: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """Printer's ink on a card with ruled boxes, words and somebody's handwriting."""
+    shape = laid.shape
+    load = np.clip(0.85 + 0.16 * smooth_noise(rng, shape, 90) + 0.15 * marks.gradient(rng, shape), 0.25, 1.15)
+    blot = (
+        np.clip(0.5 * (smooth_noise(rng, shape, 110) - rng.uniform(0.6, 2.2)), 0, 1) * severity
+    )  # over-inked: valleys fill
+    body = np.clip(ink * load + 0.75 * blot * sigmoid(8 * laid.contact), 0, 1.1)
+    body = blurred(body * (1 - 0.5 * marks.specks(rng, shape, 0.05, 0.8)), rng.uniform(0.7, 1.15))
+    ground = rng.uniform(168, 225) + rng.uniform(1.5, 5) * marks.paper(rng, shape)
+    dark = rng.uniform(15, 75)
+    form = np.zeros(shape, np.float32)
+    if rng.random() < 0.7:
+        form = np.maximum(form, marks.boxes(rng, shape))
+        conditions["boxes"] = True
+    if rng.random() < 0.5:
+        form = np.maximum(form, marks.printed_text(rng, shape, 1, anywhere=False))
+        conditions["text"] = True
+    if rng.random() < 0.25:
+        form = np.maximum(form, 0.8 * marks.handwriting(rng, shape, 4))
+        conditions["handwriting"] = True
+    cover = np.maximum(body, rng.uniform(0.7, 1) * form)
+    gray = ground - (ground - dark) * np.clip(cover, 0, 1) + noise(rng, shape, rng.uniform(1.5, 4))
+    return _padded(rng, gray.astype(np.float32), 0.05, conditions)
+
+
+_Render = Callable[
+    [np.random.Generator, Laid, FloatMap, float, dict[str, Any]],
+    tuple[FloatMap, FloatMap],
+]
+_RENDER: dict[Sensor, _Render] = {
+    "optical": _optical,
+    "gray": _gray,
+    "prism": _prism,
+    "capacitive": _capacitive,
+    "swipe": _swipe,
+    "card": _card,
+}
+
+
+def _with_ghost(
+    rng: np.random.Generator,
+    laid: Laid,
+    ink: FloatMap,
+    chance: float,
+    least: float,
+    most: float,
+    conditions: dict[str, Any],
+) -> FloatMap:
+    """The traces of an earlier print under this one; what they show is not a ridge of this finger."""
+    if rng.random() >= chance:
+        return ink
+    strength = float(rng.uniform(least, most))
+    conditions["ghost"] = round(strength, 3)
+    both: FloatMap = np.maximum(ink, np.float32(strength) * ghost(rng, laid))
+    return both
+
+
+def _padded(
+    rng: np.random.Generator, gray: FloatMap, chance: float, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """Sometimes the picture was turned or cut and set on hard black or white."""
+    shape = (gray.shape[0], gray.shape[1])
+    if rng.random() >= chance:
+        return gray, np.ones(shape, np.float32)
+    colour = rng.choice(["black", "white"])
+    conditions["padding"] = str(colour)
+    centre = np.array([shape[1], shape[0]]) * rng.uniform(0.42, 0.58, 2)
+    half = np.array([shape[1], shape[0]]) * rng.uniform(0.36, 0.52, 2)
+    box = cv2.boxPoints(((centre[0], centre[1]), (2 * half[0], 2 * half[1]), float(rng.uniform(-40, 40))))
+    window = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(window, np.rint(box).astype(np.int32), 1)
+    return np.where(window > 0, gray, 0.0 if colour == "black" else 255.0).astype(np.float32), window.astype(np.float32)
+
+
+def stored_as(picture: GrayImage, quality: int) -> GrayImage:
+    """The picture after lossy compression: JPEG of a quality, as scanners and old archives leave it."""
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("OpenCV refused to write a JPEG")
+    read = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    if read is None:
+        raise RuntimeError("OpenCV could not read its own JPEG")
+    return read.astype(np.uint8, copy=False)

@@ -1,113 +1,270 @@
-"""Latents: a part of a print, developed faintly on a surface that has a picture of its own."""
+"""Latents: a part of a print left by chance, developed, and photographed or lifted with whatever else is there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 
 from fpipe.core.params import Params
-from fpipe.core.types import FloatMap, GrayImage
-from fpipe.synth.fields import blurred, generator, smooth_noise, texture, to_gray
-from fpipe.synth.impression import Touch, inked
+from fpipe.core.types import FloatMap
+from fpipe.synth import marks
+from fpipe.synth.fields import blurred, generator, shrunk, sigmoid, smooth_noise, texture
+from fpipe.synth.impression import Difficulty, draw_severity, stored_as
 from fpipe.synth.master import Master
+from fpipe.synth.skin import Skin, ghost, noise, smeared, touched
+from fpipe.synth.touch import Drawn, Laid, Touch, truth_of
 
-Surface = Literal["paper", "ruled", "printed", "wood"]
+Surface = Literal["paper", "form", "cheque", "wood", "cloth", "metal", "card", "smooth"]
+Developer = Literal["powder", "light powder", "ninhydrin", "fuming", "dust"]
 
-_TEXT = (
-    "RECEIVED 14 MAR",
-    "PAY THE BEARER",
-    "No. 40 77 193",
-    "TOTAL 1,250.00",
-    "SERIES B  0061",
-    "KEEP DRY - THIS SIDE UP",
-)
+_SURFACES: tuple[Surface, ...] = ("paper", "form", "cheque", "wood", "cloth", "metal", "card", "smooth")
+_SURFACE_P = (0.17, 0.17, 0.10, 0.08, 0.08, 0.08, 0.17, 0.15)
+_DEVELOPERS: tuple[Developer, ...] = ("powder", "light powder", "ninhydrin", "fuming", "dust")
+_DEVELOPER_P = (0.5, 0.15, 0.15, 0.1, 0.1)
 
 
-CHANCE = Touch(
-    height=360, width=320, rotation_rad=0.35, offset_px=8, shift_px=11, twist_rad=0.06, reach_x_px=105, reach_y_px=120
-)
-"""A touch by chance: smaller, more turned and more distorted than on a sensor."""
+@dataclass(frozen=True, slots=True)
+class Trouble(Params):
+    """A difficulty in numbers.
+
+    area : share of the fingertip that touched
+    contrast : of the ridges, gray levels
+    ground : strength of the surface's texture, gray levels
+    clutter : words, lines, arcs, scales and stains in the picture, on average
+    loss : 0..1, how much of the print the developer did not take
+    smear_px : length of the slide, on average
+    overlap : chance of another print over it
+    distortion : factor on the plastic distortion
+    """
+
+    area: float
+    contrast: float
+    ground: float
+    clutter: float
+    loss: float
+    smear_px: float
+    overlap: float
+    distortion: float
+
+
+TROUBLES: dict[str, Trouble] = {
+    "good": Trouble(0.62, 105, 5, 1.2, 0.10, 0.8, 0.04, 0.7),
+    "bad": Trouble(0.45, 68, 10, 2.2, 0.28, 2.0, 0.15, 1.0),
+    "ugly": Trouble(0.30, 42, 15, 3.2, 0.45, 4.0, 0.30, 1.4),
+}
+"""What good, bad and ugly mean, after the three classes of NIST's Special Database 27."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latent(Params):
     """A print left by chance and made visible.
 
-    touch : how the finger met the surface; a latent is small, turned and smeared out of shape
-    surface : what it lies on
-    contrast : of the ridges, gray levels
-    patchiness : how unevenly the developer took, 0 even .. 1 with holes
-    smear_px : length of the slide that blurred it, px
+    difficulty : good, bad or ugly, as ``TROUBLES`` says; mixed: half good, a third bad, the rest ugly
+    surface : what it lies on; "" draws one
+    developer : what made it visible; "" draws one
+    height, width : of the picture, px at 500 ppi
+    any_turn : at any angle and place, as in crops for training
     """
 
-    touch: Touch = CHANCE
-    surface: Surface = "paper"
-    contrast: float = 70.0
-    patchiness: float = 0.5
-    smear_px: float = 0.0
+    difficulty: Difficulty = "mixed"
+    surface: Surface | Literal[""] = ""
+    developer: Developer | Literal[""] = ""
+    height: int = 480
+    width: int = 480
+    any_turn: bool = False
 
-    def __call__(self, master: Master, seed: int) -> GrayImage:
-        """Return (H, W) uint8, ridges dark, 500 ppi."""
+    def __call__(self, master: Master, seed: int) -> Drawn:
+        """Draw it; the same master and seed, the same picture."""
         rng = generator(seed, "latent")
-        ridges, contact = self.touch(master, rng)
-        shape = (ridges.shape[0], ridges.shape[1])
-        ink = inked(rng, ridges, contact, rng.normal(-0.1, 0.15), 1.3)
-        ink *= 1 - self.patchiness * np.clip(0.4 + 0.6 * texture(rng, shape, 50, 8), 0, 1)
-        ink *= np.clip(1 + 0.35 * rng.standard_normal(shape), 0, 2)  # grains of powder
-        ink = _smeared(ink.astype(np.float32), self.smear_px, rng.uniform(0, np.pi))
-        gray = _surface(rng, self.surface, shape)
-        gray = gray - self.contrast * blurred(ink, 0.8)
-        gray = gray + 3 * rng.standard_normal(shape).astype(np.float32)
-        return to_gray(gray)
+        name, _ = draw_severity(rng, self.difficulty)
+        trouble = TROUBLES[name]
+        surface: Surface = self.surface or _SURFACES[int(rng.choice(len(_SURFACES), p=_SURFACE_P))]
+        developer: Developer = self.developer or _DEVELOPERS[int(rng.choice(len(_DEVELOPERS), p=_DEVELOPER_P))]
+        conditions: dict[str, Any] = {"kind": "latent", "quality": name, "surface": surface, "developer": developer}
+        laid = self._touch(trouble)(master, rng)
+        ink, seen = _developed(rng, laid, developer, trouble, conditions)
+        gray = _photographed(rng, laid, ink, surface, developer, trouble, conditions)
+        gray, window = _cluttered(rng, gray, laid, trouble, conditions)
+        picture = _stored(rng, gray, conditions)
+        mask = (laid.contact > 0.02) & (seen > 0.5) & (window > 0.5)
+        return Drawn(picture, truth_of(laid, _without_islands(mask)), conditions)
+
+    def _touch(self, trouble: Trouble) -> Touch:
+        size = float(np.sqrt(trouble.area))
+        return Touch(
+            height=self.height,
+            width=self.width,
+            rotation_rad=0.6 if trouble.area > 0.5 and not self.any_turn else 4.0,
+            offset_px=(0.25 if self.any_turn else 0.06) * min(self.height, self.width),
+            reach_x_px=150 * size,
+            reach_y_px=195 * size,
+            reach_sd=0.2,
+            squareness=2.2,
+            outline=0.18,
+            shift_px=8 * trouble.distortion,
+            twist_rad=0.06 * trouble.distortion,
+            wobble_px=1.3 * trouble.distortion,
+            lift_px=75 * (1 - trouble.area),
+            scale_sd=0.05 if self.any_turn else 0.02,
+        )
 
 
-def _smeared(ink: FloatMap, length_px: float, angle: float) -> FloatMap:
-    if length_px < 1:
-        return ink
-    half = int(np.ceil(length_px / 2))
-    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-    reach_x, reach_y = length_px / 2 * np.cos(angle), length_px / 2 * np.sin(angle)
-    ends = np.rint(np.array([[half - reach_x, half - reach_y], [half + reach_x, half + reach_y]]) * 8).astype(np.int32)
-    cv2.line(kernel, tuple(ends[0].tolist()), tuple(ends[1].tolist()), 1.0, 1, cv2.LINE_AA, 3)
-    return cv2.filter2D(ink, -1, kernel / kernel.sum()).astype(np.float32, copy=False)
+def _developed(
+    rng: np.random.Generator, laid: Laid, developer: Developer, trouble: Trouble, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """What the developer makes of the skin's trace: how much of it each pixel holds, and where there is any."""
+    shape = laid.shape
+    dots = developer == "ninhydrin"  # amino acids come from the pores: ridges are rows of dots
+    skin = Skin(
+        moisture=float(np.clip(rng.normal(-0.05, 0.35), -0.8, 0.9)),
+        unevenness=0.25,
+        roughness=float(rng.uniform(0.2, 0.35)),
+        pores=float(rng.uniform(0, 0.5)),
+        creases=int(rng.poisson(2)),
+        broad_creases=int(rng.poisson(0.5)),
+        edge=float(rng.uniform(6, 25)),
+    )
+    ink = touched(rng, laid, skin)
+    kept = sigmoid(np.float32(3) * (texture(rng, shape, 80, 8) + np.float32(2.0 - 3.2 * trouble.loss)))
+    ink *= kept
+    if dots:
+        ink *= np.clip(0.25 + 2.2 * marks.specks(rng, shape, 0.25, 1.1), 0, 1)
+    if rng.random() < trouble.overlap:
+        other = np.float32(rng.uniform(0.4, 1.0)) * ghost(rng, laid)
+        ink = np.maximum(ink, other)
+        conditions["overlap"] = True
+    length = float(rng.exponential(trouble.smear_px))
+    if length >= 1:
+        ink = smeared(ink, min(length, 14), rng.uniform(0, np.pi))
+        conditions["smear_px"] = round(min(length, 14), 1)
+    conditions.update(moisture=round(skin.moisture, 3), broad_creases=skin.broad_creases)
+    return ink, kept
 
 
-def _surface(rng: np.random.Generator, surface: Surface, shape: tuple[int, int]) -> FloatMap:
-    """The surface without the print: (H, W) float32, gray levels."""
-    height, width = shape
-    columns, rows = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-    light = rng.normal(0, 12) * columns + rng.normal(0, 12) * rows
-    gray: FloatMap = (rng.uniform(182, 205) + light + 5 * texture(rng, shape, 90, 1.5)).astype(np.float32)
-    gray -= 18 * np.clip(smooth_noise(rng, shape, 70) - 1, 0, 2)  # stains
-    if surface == "ruled":
-        gray -= _ruled(rng, shape)
-    elif surface == "printed":
-        gray -= _printed(rng, shape)
-    elif surface == "wood":
-        warped = columns * width / 2 + 26 * smooth_noise(rng, shape, 120) + 0.2 * rows * height / 2
-        gray += (9 * np.sin(warped / 7.5) + 6 * np.sin(warped / 2.9 + 1)).astype(np.float32)
-    return gray
+def _photographed(
+    rng: np.random.Generator,
+    laid: Laid,
+    ink: FloatMap,
+    surface: Surface,
+    developer: Developer,
+    trouble: Trouble,
+    conditions: dict[str, Any],
+) -> FloatMap:
+    """Gray levels of the surface with the developed trace on it."""
+    shape = laid.shape
+    light = developer in ("light powder", "fuming", "dust")
+    contrast = trouble.contrast * float(np.exp(rng.normal(0, 0.3)))
+    uneven = contrast * (1 + 0.25 * smooth_noise(rng, shape, 90))  # the developer took unevenly
+    level = rng.uniform(35, 110) if light else rng.uniform(150, 235)
+    gray = level + _surface(rng, shape, surface, trouble.ground)
+    gray += rng.normal(0, 16) * marks.gradient(rng, shape)
+    grains = np.clip(1 + rng.uniform(0.2, 0.7) * blurred(rng.standard_normal(shape, np.float32), 0.7) * 2.2, 0, 2.2)
+    powder = ink * grains
+    if developer in ("powder", "light powder"):  # it sticks to the surface too, in brush strokes and clouds
+        cloud = np.clip(0.5 + texture(rng, shape, 130, 12), 0, 2.5) * marks.gradient(rng, shape) ** 2
+        background = rng.uniform(0, 0.6) * trouble.ground / 10
+        powder = powder + background * cloud * grains
+        powder += 0.8 * marks.specks(rng, shape, rng.uniform(0, 0.02) * trouble.ground / 10, rng.uniform(0.7, 1.6))
+    powder = blurred(powder.astype(np.float32), rng.uniform(0.5, 1.0))
+    gray = gray + uneven * powder if light else gray - uneven * powder
+    conditions["contrast"] = round(float(trouble.contrast), 1)
+    if light and rng.random() < 0.75:  # shown as its negative, so that ridges are dark
+        gray = 255 - gray
+    elif light:
+        conditions["inverted"] = True
+    return (gray + noise(rng, shape, rng.uniform(1.5, 5))).astype(np.float32)
 
 
-def _ruled(rng: np.random.Generator, shape: tuple[int, int]) -> FloatMap:
-    lines = np.zeros(shape, np.uint8)
-    slope, spacing = rng.normal(0, 0.05), rng.uniform(44, 58)
-    for y in np.arange(-spacing, shape[0] + spacing, spacing):
-        ends = np.rint(np.array([[0, y], [shape[1], y + slope * shape[1]]]) * 8).astype(np.int32)
-        cv2.line(lines, tuple(ends[0].tolist()), tuple(ends[1].tolist()), 60, 2, cv2.LINE_AA, 3)
-    return blurred(lines.astype(np.float32), 0.8)
+def _surface(rng: np.random.Generator, shape: tuple[int, int], surface: Surface, strength: float) -> FloatMap:
+    """Deviation from the mean gray level: the surface's own pattern."""
+    amount = np.float32(strength * rng.uniform(0.5, 1.3))
+    if surface == "wood":
+        return amount * marks.wood(rng, shape)
+    if surface == "cloth":
+        return amount * marks.cloth(rng, shape)
+    if surface == "metal":
+        streaks = cv2.GaussianBlur(rng.standard_normal(shape, np.float32), (0, 0), sigmaX=12, sigmaY=0.8) * 5
+        return amount * streaks.astype(np.float32)
+    if surface == "smooth":
+        return np.float32(0.4) * amount * texture(rng, shape, 120, 20)
+    if surface == "cheque":
+        return np.float32(0.4) * amount * marks.paper(rng, shape) - 3 * amount * marks.guilloche(rng, shape)
+    if surface == "form":
+        lines = marks.ruled_lines(rng, shape) + marks.printed_text(rng, shape, 4)
+        printed: FloatMap = np.float32(rng.uniform(40, 120)) * np.minimum(lines, 1)
+        return np.float32(0.4) * amount * marks.paper(rng, shape) - printed
+    if surface == "card":  # a lift on a card: white, nothing but the powder that came along
+        return np.float32(0.3) * amount * marks.paper(rng, shape)
+    return np.float32(0.7) * amount * marks.paper(rng, shape)
 
 
-def _printed(rng: np.random.Generator, shape: tuple[int, int]) -> FloatMap:
-    """Lines of print, upright or not, in faded ink."""
-    page = np.zeros(shape, np.uint8)
-    first = int(rng.integers(len(_TEXT)))
-    for number, y in enumerate(range(38, shape[0], 66)):
-        text = _TEXT[(first + number) % len(_TEXT)]
-        place = (int(rng.integers(-40, 60)), y)
-        cv2.putText(page, text, place, cv2.FONT_HERSHEY_COMPLEX, 1.0, 75, 2, cv2.LINE_AA)
-    turn = cv2.getRotationMatrix2D((shape[1] / 2, shape[0] / 2), float(rng.normal(0, 8)), 1)
-    return blurred(cv2.warpAffine(page, turn, (shape[1], shape[0])).astype(np.float32), 0.9)
+def _cluttered(
+    rng: np.random.Generator, gray: FloatMap, laid: Laid, trouble: Trouble, conditions: dict[str, Any]
+) -> tuple[FloatMap, FloatMap]:
+    """Everything else in the picture, and the window (H, W) in which the print is not covered."""
+    shape = laid.shape
+    window = np.ones(shape, np.float32)
+    told = []
+    for _ in range(int(rng.poisson(trouble.clutter))):
+        what = str(rng.choice(["text", "handwriting", "arc", "lines", "stains", "scale", "tape", "flash"]))
+        told.append(what)
+        if what == "scale":
+            bar, light = marks.scale_bar(rng, shape)
+            gray = gray * (1 - bar) + bar * (15 + 235 * light)
+            window = np.minimum(window, 1 - bar)
+        elif what == "tape":
+            side = marks.tape_edge(rng, shape)
+            gray = gray * (1 - side) + side * (rng.uniform(0, 255) + 0.15 * (gray - gray.mean()))
+            window = np.minimum(window, 1 - side)
+        elif what == "flash":  # light that saturates the film towards one side
+            gray = gray + rng.uniform(30, 140) * np.clip(marks.gradient(rng, shape), 0, 1) ** 1.5
+        elif what == "stains":
+            gray = gray + rng.normal(0, 50) * marks.stains(rng, shape, 2)
+        else:
+            gray = gray + _stroke(rng, shape, what)
+    if told:
+        conditions["clutter"] = told
+    return gray.astype(np.float32), window
+
+
+def _stroke(rng: np.random.Generator, shape: tuple[int, int], what: str) -> FloatMap:
+    """Ink of words, pens and lines, mostly darker than the ground: gray levels to add."""
+    if what == "text":
+        mark = marks.printed_text(rng, shape, int(rng.integers(1, 4)))
+    elif what == "handwriting":
+        mark = marks.handwriting(rng, shape, int(rng.integers(2, 9)))
+    elif what == "arc":
+        mark = marks.pen_arc(rng, shape)
+    elif rng.random() < 0.5:
+        mark = marks.ruled_lines(rng, shape)
+    else:
+        mark = marks.pen_lines(rng, shape, int(rng.integers(1, 5)))
+    return np.float32(rng.uniform(60, 220) * (-1 if rng.random() < 0.85 else 0.6)) * mark
+
+
+def _stored(rng: np.random.Generator, gray: FloatMap, conditions: dict[str, Any]) -> Any:
+    """The photograph: at an odd resolution, printed hard or soft, compressed."""
+    shape = gray.shape
+    if rng.random() < 0.3:
+        factor = rng.uniform(0.55, 0.95)
+        small = shrunk(gray, (round(shape[1] * factor), round(shape[0] * factor)))
+        gray = cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC).astype(np.float32)
+        conditions["photographed_ppi"] = round(500 * factor)
+    if rng.random() < 0.4:
+        middle = float(np.median(gray))
+        gray = (gray - middle) * rng.uniform(1.1, 2.2) + middle
+    picture = np.clip(np.rint(gray), 0, 255).astype(np.uint8)
+    if rng.random() < 0.35:
+        quality = int(rng.integers(40, 95))
+        picture = stored_as(picture, quality)
+        conditions["jpeg_quality"] = quality
+    return picture
+
+
+def _without_islands(mask: Any) -> Any:
+    """The mask without parts too small to hold three ridges, its pinholes closed."""
+    solid = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((11, 11), np.uint8))
+    return cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0

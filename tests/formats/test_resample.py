@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,10 +109,22 @@ def test_written_and_read_again(
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="the wsq package has no wheel for macOS")
+@pytest.mark.parametrize("ppi", [None, 500.0, 1000.0])
+def test_wsq_is_written_and_read_again(tmp_path: Path, ppi: float | None) -> None:
+    rows, columns = np.indices((200, 150))
+    pixels = (127.5 + 90 * np.sin(0.6 * rows + 0.3 * columns)).astype(np.uint8)
+    write_picture(tmp_path / "a.wsq", pixels, ppi)
+    again = read_picture(tmp_path / "a.wsq")
+    assert np.abs(again.pixels.astype(int) - pixels).mean() < 6  # lossy
+    assert again.ppi == ppi
+    assert (tmp_path / "a.wsq").stat().st_size < pixels.size / 5
+
+
 def test_writing_refuses(tmp_path: Path) -> None:
     pixels = np.zeros((5, 5), np.uint8)
     for name in ("a.jpg", "a", "a.bmp"):
-        with pytest.raises(UsageError, match=r"expected \.png or \.tif"):
+        with pytest.raises(UsageError, match=r"expected \.png, \.tif or \.wsq"):
             write_picture(tmp_path / name, pixels, None)
     with pytest.raises(DiskFull):
         write_picture(tmp_path / "missing" / "a.png", pixels, None)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fpipe.core.conventions import CELL_PX
 from fpipe.core.types import Template
 from fpipe.minutiae import blob
+from fpipe.synth import template_kernels as kernels
 from fpipe.synth import templates
 from fpipe.synth.seeds import finger_seed
 from fpipe.synth.templates import IMPRESSIONS, PATTERNS, SHARES, DrawnTemplates
@@ -69,7 +70,7 @@ def test_what_there_is_not_is_refused() -> None:
 
 
 def test_the_kernels_see_every_parameter() -> None:
-    assert templates._Rules._fields == tuple(f.name for f in fields(DrawnTemplates))
+    assert kernels.Rules._fields == tuple(f.name for f in fields(DrawnTemplates))
 
 
 # -- fingers ---------------------------------------------------------------------------------------------------------
@@ -86,14 +87,14 @@ def test_classes_come_in_their_natural_shares() -> None:
 def turned(pattern: object, x: float, y: float, radius: float) -> float:
     """Turns of the flow along a circle, counter-clockwise: +0.5 a core, -0.5 a delta (Kawagoe and Tojo 1984)."""
     around = np.linspace(0, 2 * np.pi, 73)
-    flow = [templates._flow(pattern, x + radius * np.cos(a), y + radius * np.sin(a))[0] for a in around]
+    flow = [kernels.flow_at(pattern, x + radius * np.cos(a), y + radius * np.sin(a))[0] for a in around]
     steps = np.diff(flow)
     return float(np.sum((steps + np.pi / 2) % np.pi - np.pi / 2) / (2 * np.pi))
 
 
 def test_the_flow_turns_around_cores_and_deltas() -> None:
     for finger in range(60):
-        pattern, _ = templates._finger(np.uint64(finger_seed("test", 3, finger)), RULES)
+        pattern, _ = kernels.finger(np.uint64(finger_seed("test", 3, finger)), RULES)
         assert len(pattern.singular) == (0 if pattern.kind == 0 else 4 if pattern.kind == 4 else 2)
         for x, y, sign, _, _ in pattern.singular:
             assert turned(pattern, x, y, 5.0) == pytest.approx(sign / 2, abs=1e-6)
@@ -102,13 +103,13 @@ def test_the_flow_turns_around_cores_and_deltas() -> None:
 @given(seeds, st.floats(-150, 150), st.floats(-190, 150))
 @settings(deadline=None)
 def test_the_slopes_of_the_flow_are_its_differences(seed: int, u: float, v: float) -> None:
-    pattern, _ = templates._finger(np.uint64(seed), RULES)
+    pattern, _ = kernels.finger(np.uint64(seed), RULES)
     if any(np.hypot(u - x, v - y) < 10 for x, y, *_ in pattern.singular):
         return
     step = 1e-4
-    _, along_u, along_v = templates._flow(pattern, u, v)
+    _, along_u, along_v = kernels.flow_at(pattern, u, v)
     for slope, du, dv in ((along_u, step, 0.0), (along_v, 0.0, step)):
-        turn = templates._flow(pattern, u + du, v + dv)[0] - templates._flow(pattern, u - du, v - dv)[0]
+        turn = kernels.flow_at(pattern, u + du, v + dv)[0] - kernels.flow_at(pattern, u - du, v - dv)[0]
         turn = (turn + np.pi / 2) % np.pi - np.pi / 2
         assert slope == pytest.approx(turn / (2 * step), abs=2e-3 * max(1, abs(slope)))
 
@@ -117,12 +118,12 @@ def test_minutiae_keep_apart_and_follow_the_flow() -> None:
     gaps, agree, forced = [], [], []
     for finger in range(80):
         seed = finger_seed("test", 4, finger)
-        pattern, points = templates._finger(np.uint64(seed), RULES)
+        pattern, points = kernels.finger(np.uint64(seed), RULES)
         assert np.array_equal(points, DRAWN.points(seed))
         apart = np.hypot(*(points[:, None, :2] - points[None, :, :2]).T) + 1e9 * np.eye(len(points))
         gaps.append(apart.min())
         for u, v, direction, _, _ in points:
-            flow, along_u, along_v = templates._flow(pattern, u, v)
+            flow, along_u, along_v = kernels.flow_at(pattern, u, v)
             along = np.cos(direction - flow)
             agree.append(abs(along) > np.cos(np.deg2rad(30)))
             diverging = np.cos(flow) * along_v - np.sin(flow) * along_u

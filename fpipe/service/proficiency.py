@@ -356,17 +356,18 @@ def _refuse(out: Path, key: Path) -> None:
 def _workshop(out: Path) -> Iterator[Path]:
     """A hidden folder beside ``out`` that one command holds; what a killed run left in it is cleared."""
     work = out.parent / f".{out.name}.making"
-    with claimed(work, {"made": KEY_MADE}, (_DRAWN, _SET)):
-        try:
+    held = False
+    try:
+        with claimed(work, {"made": KEY_MADE}, (_DRAWN, _SET)):
+            held = True
             for name in (_DRAWN, _SET):
                 shutil.rmtree(work / name, ignore_errors=True)
                 with disk_errors(work):
                     (work / name).mkdir()
             yield work
-        finally:
-            for name in (_DRAWN, _SET):
-                shutil.rmtree(work / name, ignore_errors=True)
-    shutil.rmtree(work, ignore_errors=True)
+    finally:
+        if held:  # after the lock is given back: Windows deletes no open file
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _written(folder: Path, drawn: Path, order: Order, seed: int, facts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -398,7 +399,7 @@ def _written(folder: Path, drawn: Path, order: Order, seed: int, facts: list[dic
 
 
 def _handed_over(made: Path, out: Path, key: Path, document: dict[str, Any]) -> None:
-    """The key first: a set without its key would be worth nothing."""
+    """Key and set, or neither; the key first: a set without its key would be worth nothing."""
     write_atomic(key, (json.dumps(document, indent=1) + "\n").encode())
     try:
         with disk_errors(out):
@@ -409,7 +410,8 @@ def _handed_over(made: Path, out: Path, key: Path, document: dict[str, Any]) -> 
             made.rename(out)
             sync_folder(out.parent)
     except BaseException:
-        key.unlink(missing_ok=True)
+        if made.exists():  # not handed over: then no key lies about that has no set
+            key.unlink(missing_ok=True)
         raise
 
 

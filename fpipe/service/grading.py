@@ -20,6 +20,8 @@ ANSWERS, KEY_ENDING = "answers.csv", ".key.json"
 COLUMNS = ("set", "trial", "conclusion", "exemplar", "value", "difficulty", "notes")
 LETTERS = "ABCDEFGHIJ"
 """Names of a trial's exemplars."""
+QUALITIES = ("good", "bad", "ugly")
+"""Of latents."""
 MATE, CLOSE, OTHER = "mate", "close non-match", "other non-match"
 
 IDENTIFICATION, EXCLUSION, INCONCLUSIVE, NO_VALUE = "identification", "exclusion", "inconclusive", "no value"
@@ -121,8 +123,10 @@ def _checked_key(path: Path, document: dict[str, Any]) -> Key:
             raise ValueError(f"{name}: exemplars {relations}")
         if mates != ([] if trial["mate"] is None else [trial["mate"]]):
             raise ValueError(f"{name}: mate {trial['mate']!r}, but its exemplars are {relations}")
-        if not isinstance(trial["latent"]["quality"], str):
-            raise TypeError(f"{name}: quality {trial['latent']['quality']!r}")
+        if trial["latent"]["quality"] not in QUALITIES:
+            raise ValueError(f"{name}: quality {trial['latent']['quality']!r}")
+        if not all(isinstance(one["file"], str) for one in (trial["latent"], *trial["exemplars"].values())):
+            raise TypeError(f"{name}: a picture without the name of its file")
     return Key(path, document["set"], trials, exemplars, str(document["fpipe"]))
 
 
@@ -380,7 +384,7 @@ def _judged(trial: dict[str, Any], answer: Answer) -> dict[str, Any]:
 
 
 def _summed(rows: list[dict[str, Any]], whose: str) -> dict[str, Any]:
-    qualities = sorted({row["quality"] for row in rows}, key=("good", "bad", "ugly").index)
+    qualities = sorted({row["quality"] for row in rows}, key=QUALITIES.index)
     nonmated = [row for row in rows if row["mate"] is None]
     return {
         "statement": _statement(rows, whose),

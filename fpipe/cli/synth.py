@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from fpipe.cli.common import jobs_option, json_option, print_json, progress
+from fpipe.cli.proficiency import grade, proficiency
 from fpipe.synth.seeds import SEEDS, USES, Use
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,3 +138,7 @@ def templates(out: Path, count: int, impressions: int, seed: int, use: Use, jobs
         print_json(document)
     else:
         click.echo("{folder}: {templates} templates of {fingers} fingers, {seconds:.1f} s".format(**document))
+
+
+command.add_command(proficiency)
+command.add_command(grade)

@@ -94,7 +94,7 @@ class Pattern(NamedTuple):
     singular : (S, 5) x, y (v upwards), 1 a core or -1 a delta, cosine and sine of a core's axis
     slender, roundness, hill, hill_width, turn, twist : as in ``flow``: how parallel a loop's legs are, how the flow
         bends around the tip, an arch's hill, the turn of the whole and of a whorl's spiral
-    waves : (W, 4) wave vector, phase and amplitude of the unevenness
+    waves : (W, 4) of the unevenness, as ``_smooth_waves`` makes them
     """
 
     kind: int
@@ -168,20 +168,31 @@ def _poisson(state, mean):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def _smooth_waves(state, deviation, length):  # type: ignore[no-untyped-def]
-    """(W, 4) a smooth random field as a sum of waves: mean 0, this standard deviation, about this length."""
+    """(W, 4) a smooth random field as a sum of waves: mean 0, this standard deviation, about this length.
+
+    Columns: turns a px along u and v, phase in turns, amplitude.
+    """
     waves = np.empty((_WAVES, 4))
     for i in range(_WAVES):
-        heading, number = _between(state, 0.0, TWO_PI), TWO_PI / (length * _between(state, 0.75, 1.5))
+        heading, number = _between(state, 0.0, TWO_PI), 1.0 / (length * _between(state, 0.75, 1.5))
         waves[i, 0], waves[i, 1] = number * math.cos(heading), number * math.sin(heading)
-        waves[i, 2], waves[i, 3] = _between(state, 0.0, TWO_PI), deviation * math.sqrt(2.0 / _WAVES)
+        waves[i, 2], waves[i, 3] = _uniform(state), deviation * math.sqrt(2.0 / _WAVES)
     return waves
+
+
+@njit(cache=True, error_model="numpy")
+def _sine(turns):  # type: ignore[no-untyped-def]
+    """Sine of an angle in turns to 0.001, by two parabolas: waves are random anyway, and this takes a fifth as long."""
+    turns -= math.floor(turns + 0.5)
+    rough = 8.0 * turns - 16.0 * turns * abs(turns)
+    return rough + 0.225 * (rough * abs(rough) - rough)
 
 
 @njit(cache=True, error_model="numpy")
 def _wave_at(waves, u, v):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(_WAVES):
-        total += waves[i, 3] * math.sin(waves[i, 0] * u + waves[i, 1] * v + waves[i, 2])
+        total += waves[i, 3] * _sine(waves[i, 0] * u + waves[i, 1] * v + waves[i, 2])
     return total
 
 
@@ -288,8 +299,8 @@ def flow_at(pattern, u, v):  # type: ignore[no-untyped-def]
         along_v -= spiral * (v + 20.0) / (55.0 * 55.0)
     for i in range(_WAVES):
         at = pattern.waves[i, 0] * u + pattern.waves[i, 1] * v + pattern.waves[i, 2]
-        slope = pattern.waves[i, 3] * math.cos(at)
-        turn += pattern.waves[i, 3] * math.sin(at)
+        slope = TWO_PI * pattern.waves[i, 3] * _sine(at + 0.25)
+        turn += pattern.waves[i, 3] * _sine(at)
         along_u += slope * pattern.waves[i, 0]
         along_v += slope * pattern.waves[i, 1]
     return turn, along_u, along_v
@@ -445,34 +456,17 @@ def _depth(touch, u, v):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _wave_tables(waves, along_u, along_v, phased, places):  # type: ignore[no-untyped-def]
-    """(W, N) sines and cosines of waves along a line through (0, 0), with their phase or without."""
-    sines, cosines = np.empty((_WAVES, len(places))), np.empty((_WAVES, len(places)))
-    for i in range(_WAVES):
-        number = waves[i, 0] * along_u + waves[i, 1] * along_v
-        for k in range(len(places)):
-            at = number * places[k] + phased * waves[i, 2]
-            sines[i, k], cosines[i, k] = math.sin(at), math.cos(at)
-    return sines, cosines
-
-
-@njit(cache=True, error_model="numpy")
 def _fill_mask(touch, cos, sin, mask):  # type: ignore[no-untyped-def]
-    """The contact on the CELL_PX grid, by the cells' centres.
-
-    A wave over a grid is a product of what it is along the two sides: a few sines instead of four a cell.
-    """
+    """The contact on the CELL_PX grid, by the cells' centres."""
     rows, columns = mask.shape
-    x = (np.arange(columns) + 0.5) * CELL_PX - 0.5 - touch.x
-    y = touch.y - (np.arange(rows) + 0.5) * CELL_PX + 0.5
-    sines_x, cosines_x = _wave_tables(touch.edge, cos, -sin, 1.0, x)
-    sines_y, cosines_y = _wave_tables(touch.edge, sin, cos, 0.0, y)
+    most = touch.edge[:, 3].sum()  # the waves can't do more: only near the edge need they be known
     for row in range(rows):
         for column in range(columns):
-            inside = _inside(touch, cos * x[column] + sin * y[row], cos * y[row] - sin * x[column])
-            for i in range(_WAVES):
-                sine = sines_x[i, column] * cosines_y[i, row] + cosines_x[i, column] * sines_y[i, row]
-                inside += touch.edge[i, 3] * sine
+            x, y = (column + 0.5) * CELL_PX - 0.5 - touch.x, touch.y - (row + 0.5) * CELL_PX + 0.5
+            u, v = cos * x + sin * y, cos * y - sin * x
+            inside = _inside(touch, u, v)
+            if abs(inside) <= most:
+                inside += _wave_at(touch.edge, u, v)
             mask[row, column] = inside > 0.0
 
 

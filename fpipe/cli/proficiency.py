@@ -12,7 +12,7 @@ from fpipe.cli.common import jobs_option, json_option, print_json, progress
 PROFICIENCY_EXAMPLE = """\b
 Example:
   fpipe synth proficiency test-2025 --trials 40 --exemplars 2 --jobs 4
-  (hand out the folder test-2025, and keep test-2025.key.json to yourself)
+  # hand out the folder test-2025, and keep test-2025.key.json to yourself
 """
 GRADE_EXAMPLE = """\b
 Example:
@@ -64,8 +64,8 @@ def proficiency(out: Path, key: Path | None, jobs: int, as_json: bool, **wanted:
 
     A trial is a latent with one or more exemplars; the examiner concludes on each and fills in
     OUT/answers.csv, which `fpipe synth grade` holds against the key.  Nobody's prints are in it.
-    Every latent can be compared: latents of no value are not drawn on purpose.  docs/proficiency.md
-    says how to hold a test, and what it can't show.
+    Under every exemplar lie at least 8 minutiae of its latent; latents of no value are not drawn on
+    purpose.  docs/proficiency.md says how to hold a test, and what it can't show.
     """
     from fpipe.service.proficiency import Order, synth_proficiency
 

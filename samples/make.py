@@ -17,12 +17,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from fpipe.core.types import GrayImage
+from fpipe.synth.flow import Pattern
 from fpipe.synth.impression import Impression
 from fpipe.synth.latent import Latent
-from fpipe.synth.master import Master, MasterPrint, Pattern
+from fpipe.synth.master import Master, MasterPrint
+from fpipe.synth.seeds import finger_seed
 
 HERE = Path(__file__).resolve().parent
 LICENCE = "CC0-1.0: made by fpipe from random numbers; shows no real person's finger"
@@ -65,39 +68,43 @@ FINGERS = {
     "p3-left-middle": Finger("person-3", "left middle", "whorl", 304, 8.5),
 }
 STRANGER = Finger("stranger", "", "right_loop", 901, 9.1)
-
-_SKIN = [0.0, 0.3, -0.3, 0.1, -0.6, 0.0, 0.5, -0.1, 0.2, -0.4, 0.0, 0.35]
+SIZE = {"height": 420, "width": 360}
 
 
 def samples() -> Iterator[Sample]:
     """Every file: a print of each finger, second prints of three, latents of five, and one latent of a stranger."""
-    for number, (name, finger) in enumerate(FINGERS.items()):
-        yield Sample(f"{name}.png", finger, Impression(moisture=_SKIN[number]), 1)
-    for name, moisture in (("p1-right-index", -0.4), ("p2-left-index", 0.2), ("p3-left-middle", 0.5)):
-        yield Sample(f"{name}-again.png", FINGERS[name], Impression(moisture=moisture), 2)
+    for name, finger in FINGERS.items():
+        yield Sample(f"{name}.png", finger, Impression(sensor="optical", difficulty="good", **SIZE), 1)
+    for name, sensor, difficulty in (
+        ("p1-right-index", "optical", "bad"),
+        ("p2-left-index", "gray", "good"),
+        ("p3-left-middle", "prism", "good"),
+    ):
+        yield Sample(f"{name}-again.png", FINGERS[name], Impression(sensor=sensor, difficulty=difficulty, **SIZE), 2)
     for number, (name, recipe) in enumerate(
         (
-            ("p1-right-index", Latent(surface="paper", contrast=80, patchiness=0.35)),
-            ("p1-right-middle", Latent(surface="ruled", contrast=70, patchiness=0.35)),
-            ("p2-left-middle", Latent(surface="printed", contrast=75, patchiness=0.3)),
-            ("p3-right-index", Latent(surface="wood", contrast=65, patchiness=0.35)),
-            ("p2-left-index", Latent(surface="paper", contrast=40, patchiness=0.5, smear_px=3)),
+            ("p1-right-index", Latent("good", "paper", "powder", **SIZE)),
+            ("p1-right-middle", Latent("good", "form", "powder", **SIZE)),
+            ("p2-left-middle", Latent("good", "card", "light powder", **SIZE)),
+            ("p3-right-index", Latent("good", "wood", "powder", **SIZE)),
+            ("p2-left-index", Latent("bad", "smooth", "powder", **SIZE)),
         ),
         start=1,
     ):
         yield Sample(f"latent-{number}.png", FINGERS[name], recipe, 10 + number, mate=f"{name}.png")
-    yield Sample("latent-6.png", STRANGER, Latent(surface="paper", contrast=75, patchiness=0.35), 16)
+    yield Sample("latent-6.png", STRANGER, Latent("good", "paper", "powder", **SIZE), 16)
 
 
 @cache
 def master(finger: Finger) -> Master:
     """The finger's skin."""
-    return MasterPrint(pattern=finger.pattern, period_px=finger.period_px)(finger.seed)
+    return MasterPrint(pattern=finger.pattern, period_px=finger.period_px)(finger_seed("demo", 0, finger.seed))
 
 
 def pixels(sample: Sample) -> GrayImage:
-    """The picture of a sample: (H, W) uint8, ridges dark, 500 ppi."""
-    return sample.recipe(master(sample.finger), 1000 * sample.finger.seed + sample.seed)
+    """The picture of a sample: (H, W) uint8, 500 ppi, in 64 gray steps, which keeps files small."""
+    picture = sample.recipe(master(sample.finger), 1000 * sample.finger.seed + sample.seed).picture
+    return (np.rint(picture / 4).clip(0, 63) * 4).astype(np.uint8)
 
 
 def entry(sample: Sample, picture: GrayImage) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fpipe.core.types import FloatMap, GrayImage
+from fpipe.core.types import FloatMap
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
@@ -19,11 +19,6 @@ def blurred(image: Any, sigma_px: float) -> FloatMap:
     """Gaussian blur; (H, W) in, float32 out."""
     soft: FloatMap = cv2.GaussianBlur(image.astype(np.float32, copy=False), (0, 0), sigma_px).astype(np.float32)
     return soft
-
-
-def to_gray(levels: FloatMap) -> GrayImage:
-    """Gray levels to uint8 in the 64 steps of a cheap sensor, which keeps the files small."""
-    return (np.clip(np.rint(levels / 4), 0, 63) * 4).astype(np.uint8)
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale_px: float) -> FloatMap:

@@ -27,9 +27,8 @@ ANGLES = 96
 SHORTEST_PX, LONGEST_PX, STEP_PX = 6.0, 14.0, 0.25
 """Ridge periods of the filter bank, px at 500 ppi."""
 
-_GAIN = 2.5
+GAIN = 2.5
 """Above one, so that ridges grow into bare skin; clipping keeps those that have grown."""
-_UNDIRECTED_PX = 9.0
 _SHORTEST_LINE_PX = 27.0
 """A ridge or valley shorter than this is a dot or a pore's ring, not a line with two minutiae."""
 
@@ -61,7 +60,7 @@ def _bank(scale: float, radius: int) -> _Bank:
     return _Bank(filters, radius)
 
 
-def grow(start: FloatMap, orientation: FloatMap, period: FloatMap, mask: Mask, rounds: int = 40) -> FloatMap:
+def grow(start: FloatMap, orientation: FloatMap, period: FloatMap, mask: Mask, rounds: int) -> FloatMap:
     """Ridges all over the mask.
 
     start : (H, W) float32, 0 bare skin, other values seeds
@@ -80,9 +79,7 @@ def grow(start: FloatMap, orientation: FloatMap, period: FloatMap, mask: Mask, r
     doubled_size = cv2.resize(ridges, (2 * half[0], 2 * half[1]), interpolation=cv2.INTER_CUBIC)
     ridges = doubled_size[:height, :width].astype(np.float32)
     full = _bank(1.0, 11)
-    for _ in range(2):
-        ridges = _iterate(ridges, orientation, period, mask, full, 2)
-        ridges = without_dots(ridges, mask)
+    ridges = without_dots(_iterate(ridges, orientation, period, mask, full, 2), mask)
     return _iterate(ridges, orientation, period, mask, full, 2)
 
 
@@ -97,35 +94,17 @@ def _iterate(
     inside[:] = field
     for _ in range(rounds):
         response = _filtered(padded, angle, spacing, mask, bank.filters)
-        np.clip(_GAIN * response, -1, 1, out=inside)
+        np.clip(GAIN * response, -1, 1, out=inside)
     return inside.copy()
 
 
-def settled(ridges: FloatMap, x: float, y: float, period: FloatMap, rounds: int) -> FloatMap:
-    """Ridges grown without any orientation close around a core or delta (x, y), where the field has none.
-
-    There the oriented filters contradict each other and leave corners; an isotropic one of the same period, the mean
-    over all orientations, lets lines bend, end and fork as in a reaction and diffusion system.
-    """
-    reach = 40
-    top, left = max(0, round(y) - reach), max(0, round(x) - reach)
-    window = (slice(top, max(0, round(y) + reach)), slice(left, max(0, round(x) + reach)))
-    patch = ridges[window]
-    if not patch.size:
-        return ridges
-    local = float(np.median(period[window]))
+def isotropic_filter(period: float) -> FloatMap:
+    """The mean of a period's filters over all orientations, (23, 23) float32, with unit gain on its own waves."""
     bank = _bank(1.0, 11)
-    kernel = bank.filters[round((local - SHORTEST_PX) / STEP_PX)].mean(0)[:, : 2 * bank.radius + 1]
-    side = np.arange(-bank.radius, bank.radius + 1)
-    kernel = kernel / float((kernel * np.cos(2 * np.pi / local * side)).sum())
-    rows, columns = np.indices(patch.shape, dtype=np.float32)
-    near = np.exp(-((columns + left - x) ** 2 + (rows + top - y) ** 2) / (2 * _UNDIRECTED_PX**2))
-    for _ in range(rounds):
-        response = cv2.filter2D(patch, -1, kernel, borderType=cv2.BORDER_REPLICATE)
-        patch = patch + near * (np.clip(_GAIN * response, -1, 1) - patch)
-    out = ridges.copy()
-    out[window] = patch
-    return out
+    place = int(np.clip(round((period - SHORTEST_PX) / STEP_PX), 0, bank.filters.shape[0] - 1))
+    kernel: FloatMap = bank.filters[place].mean(0)[:, : 2 * bank.radius + 1]
+    wave = np.cos(2 * np.pi / period * np.arange(-bank.radius, bank.radius + 1))
+    return kernel / np.float32((kernel * wave).sum())
 
 
 @njit(cache=True, fastmath=True)

@@ -88,14 +88,14 @@ class Impression(Params):
         height, width = _SIZES[sensor]
         rolled = self.kind == "rolled"
         # deliberate distortion and partial contact are what makes a print of good skin ugly
-        small = float(np.clip(1 - 0.3 * severity * rng.random() ** 2, 0.5, 1))
+        small = float(np.clip(1 - 0.28 * severity * rng.random() ** 2, 0.5, 1))
         return Touch(
             height=self.height or height,
             width=self.width or width,
             rotation_rad=4.0 if self.any_turn else 0.08 if rolled else 0.05 + 0.13 * severity,
             offset_px=60.0 if self.any_turn else 6.0 if rolled else 8 + 16 * severity,
-            reach_x_px=195.0 if rolled else 118 * small,
-            reach_y_px=215.0 if rolled else 165 * small,
+            reach_x_px=195.0 if rolled else 130 * small,
+            reach_y_px=215.0 if rolled else 178 * small,
             reach_sd=0.06 if rolled else 0.13,
             squareness=5.0 if rolled else 2.3,
             shift_px=3 + 7 * severity,

@@ -24,6 +24,7 @@ from numba import njit  # noqa: E402
 
 TRACE_PX = 11
 """Length of line that gives a minutia its direction."""
+_HAIR_PX = 4
 _SPUR_PX = 7
 """A thinned line that meets another within so many pixels of its end is a flaw of the thinning."""
 _FORK_PX = 11.0
@@ -104,8 +105,9 @@ def _stubs(thinned: NDArray[np.bool_], inner: Mask, longest: int) -> list[NDArra
 
 
 def _thinned(phase: Mask) -> Mask:
-    """The middle lines, one pixel wide."""
+    """The middle lines, one pixel wide, without the hairs that thinning leaves."""
     lines: Mask = skimage.morphology.skeletonize(phase)  # type: ignore[no-untyped-call]
+    _shave(lines, _HAIR_PX)
     return lines
 
 
@@ -118,6 +120,17 @@ def _inside(mask: Mask) -> Mask:
 
 
 _AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
+
+
+@njit(cache=True)
+def _branches(thinned: Any, row: int, column: int) -> Any:  # pragma: no cover
+    """Crossing number: 1 at a line's end, 2 along it, 3 and more at a fork.  Neighbours in touch count once."""
+    changes = 0
+    for k in range(8):
+        here = thinned[row + _AROUND[k][0], column + _AROUND[k][1]]
+        after = thinned[row + _AROUND[(k + 1) % 8][0], column + _AROUND[(k + 1) % 8][1]]
+        changes += int(here != after)
+    return changes // 2
 
 
 @njit(cache=True)
@@ -160,6 +173,26 @@ def _walk(thinned: Any, path: Any, known: int, limit: int) -> Any:  # pragma: no
 
 
 @njit(cache=True)
+def _shave(thinned: Any, longest: int) -> None:  # pragma: no cover
+    """Erase lines that end and fork within ``longest`` steps, the shortest first; in place.
+
+    A line whose end thinning split in two so keeps one of them.
+    """
+    height, width = thinned.shape
+    path = np.zeros((longest + 1, 2), np.int64)
+    for length in range(1, longest + 1):
+        for row in range(1, height - 1):
+            for column in range(1, width - 1):
+                if not thinned[row, column] or _branches(thinned, row, column) != 1:
+                    continue
+                path[0, 0], path[0, 1] = row, column
+                steps, onward = _walk(thinned, path, 0, longest)
+                if onward >= 2 and steps <= length:
+                    for i in range(steps):
+                        thinned[path[i, 0], path[i, 1]] = False
+
+
+@njit(cache=True)
 def _line_ends(thinned: Any, inner: Any, trace: int, spur: int) -> Any:  # pragma: no cover
     """(N, 4) float64: x, y of line ends and of the line's point ``trace`` steps further in."""
     height, width = thinned.shape
@@ -170,10 +203,7 @@ def _line_ends(thinned: Any, inner: Any, trace: int, spur: int) -> Any:  # pragm
         for column in range(1, width - 1):
             if not thinned[row, column] or not inner[row, column]:
                 continue
-            neighbours = 0
-            for dy, dx in _AROUND:
-                neighbours += thinned[row + dy, column + dx]
-            if neighbours != 1:
+            if _branches(thinned, row, column) != 1:
                 continue
             path[0, 0], path[0, 1] = row, column
             steps, onward = _walk(thinned, path, 0, trace)
@@ -194,10 +224,7 @@ def _stub_paths(thinned: Any, inner: Any, longest: int) -> Any:  # pragma: no co
         for column in range(1, width - 1):
             if not thinned[row, column] or not inner[row, column] or found >= len(paths):
                 continue
-            neighbours = 0
-            for dy, dx in _AROUND:
-                neighbours += thinned[row + dy, column + dx]
-            if neighbours != 1:
+            if _branches(thinned, row, column) != 1:
                 continue
             path = paths[found]
             path[0, 0], path[0, 1] = row, column
@@ -220,12 +247,7 @@ def _forks(thinned: Any, inner: Any, spur: int) -> Any:  # pragma: no cover
         for column in range(1, width - 1):
             if not thinned[row, column] or not inner[row, column]:
                 continue
-            crossings = 0
-            for k in range(8):
-                here = thinned[row + _AROUND[k][0], column + _AROUND[k][1]]
-                after = thinned[row + _AROUND[(k + 1) % 8][0], column + _AROUND[(k + 1) % 8][1]]
-                crossings += int(here != after)
-            if crossings < 6:
+            if _branches(thinned, row, column) < 3:
                 continue
             branches, spurs = 0, 0
             for k in range(8):
@@ -260,7 +282,10 @@ def _forks(thinned: Any, inner: Any, spur: int) -> Any:  # pragma: no cover
 
 
 def _placed(phase: FloatMap, period: FloatMap, ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 3) x, y, direction: a quarter of a period inside the tip, in the middle of the line."""
+    """(N, 3) x, y, direction: a quarter of a period inside the tip, in the middle of the line.
+
+    The tip is where the line's phase ends: thinning eats up to ten pixels of lines along the diagonals.
+    """
     if not len(ends):
         return np.zeros((0, 3))
     x, y = ends[:, 0], ends[:, 1]
@@ -268,7 +293,7 @@ def _placed(phase: FloatMap, period: FloatMap, ends: NDArray[np.float64]) -> NDA
     along = np.column_stack([np.cos(direction), -np.sin(direction)])
     normal = np.column_stack([-along[:, 1], along[:, 0]])
     quarter = period[y.astype(int), x.astype(int)] / 4
-    steps = np.arange(0, 8.01, 0.25)
+    steps = np.arange(0, 16.01, 0.25)
     outward = _sampled(phase, x[:, None] - along[:, :1] * steps, y[:, None] - along[:, 1:] * steps)
     beyond = outward <= 0
     tip = np.where(beyond.any(1), steps[np.argmax(beyond, 1)], 0.0)

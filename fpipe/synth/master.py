@@ -11,8 +11,11 @@ from fpipe.core.params import Params
 from fpipe.core.types import FloatMap, Mask, Minutiae
 from fpipe.synth.fields import generator, smooth_noise
 from fpipe.synth.flow import Pattern, SingularPoints, draw_pattern, orientation_field
-from fpipe.synth.growth import LONGEST_PX, SHORTEST_PX, grow, settled, without_dots
+from fpipe.synth.growth import LONGEST_PX, SHORTEST_PX, grow, without_dots
 from fpipe.synth.lines import firm_lines, minutiae_of, without_stubs
+from fpipe.synth.singular import settled
+
+_SEEDS_PER_PX = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,14 +52,14 @@ class MasterPrint(Params):
     pattern : class of the print; "" draws one in natural proportions
     height, width : px at 500 ppi
     period_px : mean ridge period, px; 0 draws one
-    seeds_per_px : share of pixels that ridges grow from: more of them, more minutiae; 0 draws it
+    rounds : of growth at half resolution: the fewer, the more minutiae have not met and vanished; 0 draws them
     """
 
     pattern: Pattern | str = ""
     height: int = 560
     width: int = 416
     period_px: float = 0.0
-    seeds_per_px: float = 0.0
+    rounds: int = 0
 
     def __call__(self, seed: int, ridge_seed: int | None = None) -> Master:
         """Return the master print of a seed: the same seed, the same print.
@@ -71,16 +74,16 @@ class MasterPrint(Params):
         columns, rows = np.meshgrid(np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32))
         u, v = columns - np.float32(centre[0]), np.float32(centre[1]) - rows  # v points up
         flow, singular = orientation_field(rng, pattern, u, v)
-        period = _period(rng, self.period_px or float(np.clip(rng.normal(9.2, 0.9), 7.2, 11.5)), v, shape)
+        period = _period(rng, self.period_px or float(np.clip(rng.normal(8.9, 0.8), 7.0, 11.3)), v, shape)
         mask = _shape(rng, columns, rows)
-        density = self.seeds_per_px or rng.uniform(0.0003, 0.0012)
+        rounds = self.rounds or int(rng.integers(7, 20))
         if ridge_seed is not None:
             rng = generator(ridge_seed, "ridges")
-        start = np.where(rng.random(shape) < density, 1.0, 0.0).astype(np.float32) * mask
+        start = np.where(rng.random(shape) < _SEEDS_PER_PX, 1.0, 0.0).astype(np.float32) * mask
         points = SingularPoints(
             singular.x + np.float32(centre[0]), singular.y + np.float32(centre[1]), singular.kind, singular.direction
         )
-        ridges = _tidied(grow(start, flow, period, mask), points, period, mask)
+        ridges = _tidied(grow(start, flow, period, mask, rounds), points, period, mask)
         orientation = _as_grown(ridges, flow)
         return Master(
             pattern=pattern,
@@ -108,16 +111,15 @@ def _shape(rng: np.random.Generator, x: FloatMap, y: FloatMap) -> Mask:
 
 def _period(rng: np.random.Generator, mean: float, v: FloatMap, shape: tuple[int, int]) -> FloatMap:
     """Ridge period: wider towards the finger's base, narrower over the core, uneven by 5 %."""
-    slope = 1 + 0.16 / (1 + np.exp((v + 110) / 30)) - 0.07 / (1 + np.exp((60 - v) / 30))
+    slope = 1 + 0.12 / (1 + np.exp((v + 110) / 30)) - 0.06 / (1 + np.exp((60 - v) / 30))
     uneven = 1 + 0.05 * smooth_noise(rng, shape, 60)
     return np.clip(mean * slope * uneven, SHORTEST_PX + 0.5, LONGEST_PX - 0.5).astype(np.float32)
 
 
 def _tidied(ridges: FloatMap, points: SingularPoints, period: FloatMap, mask: Mask) -> FloatMap:
     """Ridges on whose minutiae any two careful readers agree: no stubs, no dots, no line that hangs by a hair."""
-    for rounds in (8, 4, 4):
-        for x, y in zip(points.x, points.y, strict=True):
-            ridges = settled(ridges, float(x), float(y), period, rounds)
+    ridges = settled(ridges, points, period, mask)
+    for _ in range(2):
         ridges = without_dots(without_stubs(ridges, mask), mask)
         ridges = np.clip(1.2 * cv2.GaussianBlur(ridges, (0, 0), 0.9), -1, 1)
     firm: FloatMap = firm_lines(without_dots(without_stubs(ridges, mask), mask), mask) * mask

@@ -74,7 +74,7 @@ class MasterPrint(Params):
         columns, rows = np.meshgrid(np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32))
         u, v = columns - np.float32(centre[0]), np.float32(centre[1]) - rows  # v points up
         flow, singular = orientation_field(rng, pattern, u, v)
-        period = _period(rng, self.period_px or float(np.clip(rng.normal(8.9, 0.8), 7.0, 11.3)), v, shape)
+        period = _period(rng, self.period_px or float(np.clip(rng.normal(8.6, 0.85), 6.9, 11.2)), v, shape)
         mask = _shape(rng, columns, rows)
         rounds = self.rounds or int(rng.integers(7, 20))
         if ridge_seed is not None:

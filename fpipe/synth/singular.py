@@ -40,7 +40,7 @@ def _best(patch: FloatMap, x: float, y: float, period: FloatMap, mask: Mask) -> 
     """The first beginning that ends without flaws, or else the one with the fewest."""
     local = float(np.median(period))
     rows, columns = np.indices(patch.shape, dtype=np.float32)
-    squared = (columns - np.float32(x)) ** 2 + (rows - np.float32(y)) ** 2
+    squared = np.add((columns - x) ** 2, (rows - y) ** 2, dtype=np.float32)
     kernel = isotropic_filter(local)
     best, fewest = patch, np.inf
     for reach, bump in _BEGINNINGS:

@@ -59,10 +59,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @command.command(
     epilog=_example(
         "fpipe synth prints OUT --fingers 100 --impressions 8 --jobs 4",
-        "",
-        "fpipe synth prints OUT --fingers 200 --impressions 1 --latents 2 --difficulty bad",
-        "python protocols.py OUT/labels.csv lists",
-        "fpipe evaluate identify --data OUT --gallery lists/latent_gallery.txt --probes lists/latent_probes.txt --out E",
+        "fpipe synth prints OUT2 --fingers 200 --impressions 1 --latents 2 --difficulty bad",
     )
 )
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))

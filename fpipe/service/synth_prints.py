@@ -126,7 +126,8 @@ class Print:
 def prints_of(order: Order, finger: int) -> Iterator[Print]:
     """All prints of a finger, in their order: impressions, rolled, swiped, latents.
 
-    Where latents are asked for, the first impression is their mate, ``M``.
+    Where latents are asked for, the first impression is their mate, ``M``.  A swiped one is ``S1``: protocols that pair
+    the plain impressions by number leave it out.
     """
     number = 0
     for kind, count, letter in (
@@ -138,7 +139,7 @@ def prints_of(order: Order, finger: int) -> Iterator[Print]:
         for i in range(1, count + 1):
             number += 1
             name = "M" if kind == "plain" and i == 1 and order.latents else f"{letter}{i}"
-            label = name if kind in ("plain", "latent") else str(i)
+            label = str(i) if kind == "rolled" else name
             yield Print(finger, label, kind, number, f"{finger:05d}_{name}")
 
 
@@ -327,5 +328,6 @@ def _write_labels(out: Path, order: Order) -> None:
     for finger in range(1, order.fingers + 1):
         for p in prints_of(order, finger):
             name = f"{PRINTS}/{p.stem}.{order.format}"
-            writer.writerow([name, f"{order.set_name}:{finger}", p.impression, p.kind, order.set_name, PPI])
+            kind = "plain" if p.kind == "swiped" else p.kind  # as the other commands know them
+            writer.writerow([name, f"{order.set_name}:{finger}", p.impression, kind, order.set_name, PPI])
     write_atomic(out / LABELS, rows.getvalue().encode())

@@ -29,7 +29,7 @@ SHORTEST_PX, LONGEST_PX, STEP_PX = 6.0, 14.0, 0.25
 
 GAIN = 2.5
 """Above one, so that ridges grow into bare skin; clipping keeps those that have grown."""
-_SHORTEST_LINE_PX = 27.0
+_SHORTEST_LINE_PX = 17.0
 """A ridge or valley shorter than this is a dot or a pore's ring, not a line with two minutiae."""
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from fpipe.core.errors import DiskFull, Locked, UsageError
+from fpipe.evaluate.templates import read_labels
 from fpipe.formats import read_picture
 from fpipe.service import synth_prints as module
 from fpipe.service.synth_folder import claimed
@@ -49,9 +50,14 @@ def test_labels_are_those_of_the_protocols(made: Path) -> None:
     assert list(rows[0]) == ["print", "finger", "impression", "kind", "set", "ppi"]
     assert len(rows) == 12 and len({row["print"] for row in rows}) == 12
     first = [row for row in rows if row["finger"] == "synth-test-5:1"]
-    kinds = [("plain", "M"), ("plain", "2"), ("rolled", "1"), ("swiped", "1"), ("latent", "L1"), ("latent", "L2")]
+    kinds = [("plain", "M"), ("plain", "2"), ("rolled", "1"), ("plain", "S1"), ("latent", "L1"), ("latent", "L2")]
     assert [(row["kind"], row["impression"]) for row in first] == kinds
     assert all((made / row["print"]).is_file() and row["ppi"] == "500" for row in rows)
+
+
+def test_evaluate_takes_the_labels(made: Path) -> None:
+    labels = read_labels(made)
+    assert len(labels) == 12 and {label.kind for label in labels.values()} == {"plain", "rolled", "latent"}
 
 
 def test_every_print_has_its_truth(made: Path) -> None:

@@ -90,21 +90,21 @@ def orientation_field(
     above = 1 / (1 + np.exp(-v / 50))
     theta = theta - np.arctan(plan.roundness * u / 110) * above
     theta = theta + plan.twist * np.exp(-(u**2 + (v + 20) ** 2) / (2 * 55**2))
-    theta = theta + np.deg2rad(rng.uniform(3, 5)) * smooth_noise(rng, shape, rng.uniform(60, 85))
-    theta = theta + np.deg2rad(1.5) * smooth_noise(rng, shape, 34) + rng.normal(0, np.deg2rad(3))
+    theta = theta + np.deg2rad(rng.uniform(4, 8)) * smooth_noise(rng, shape, rng.uniform(55, 100))
+    theta = theta + np.deg2rad(2) * smooth_noise(rng, shape, 34) + rng.normal(0, np.deg2rad(4))
     orientation = wrap_orientation(theta.astype(np.float32))
     return orientation, _singular_points(plan, orientation, u, v)
 
 
 def _plan(rng: np.random.Generator, pattern: Pattern) -> _Plan:
-    low, aside = -rng.uniform(115, 165), rng.uniform(72, 112)
+    low, aside = -rng.uniform(100, 172), rng.uniform(62, 120)
     if pattern == "arch":
         return _Plan((), (), 0.55)
     if pattern == "tented_arch":
         return _Plan(((0, 0),), ((rng.normal(0, 5), -rng.uniform(60, 105)),), 0.55, rng.uniform(0.6, 0.9))
     if pattern in ("left_loop", "right_loop"):
         side = 1 if pattern == "left_loop" else -1  # a right loop opens to the right, its delta lies on the left
-        return _Plan(((0, 0),), ((side * aside, low),), rng.uniform(0.25, 0.45), rng.uniform(0.65, 0.95))
+        return _Plan(((0, 0),), ((side * aside, low),), rng.uniform(0.1, 0.55), rng.uniform(0.5, 0.95))
     deltas = ((-aside, low + rng.normal(0, 14)), (rng.uniform(72, 112), low + rng.normal(0, 14)))
     if pattern == "whorl":
         lean, gap = rng.normal(0, 7), rng.uniform(16, 46)

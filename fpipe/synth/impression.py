@@ -113,8 +113,8 @@ def _skin(rng: np.random.Generator, kind: Kind, sensor: Sensor, severity: float)
     return Skin(
         moisture=float(np.clip(rng.normal(0.05, spread * severity), -1.1, 1.15)),
         unevenness=0.08 + 0.16 * severity,
-        roughness=float(rng.uniform(0.12, 0.22) + 0.12 * severity),
-        pores=float(rng.uniform(0, 0.9)),
+        roughness=float(rng.uniform(0.12, 0.25) + 0.12 * severity),
+        pores=float(rng.uniform(0, 1.1)),
         hollow=float(rng.uniform(0.3, 0.8)) if rng.random() < (0.4 if sensor == "prism" else 0.05) else 0.0,
         wear=float(rng.uniform(0, 0.42) * severity) if rng.random() < 0.3 * severity + 0.05 else 0.0,
         creases=int(rng.poisson(3 * severity)),
@@ -150,7 +150,7 @@ def _optical(
     """Total reflection, background saturated to white."""
     shape = laid.shape
     ink = blurred(_with_ghost(rng, laid, ink, 0.12 * severity, 0.02, 0.07, conditions), rng.uniform(0.45, 0.75))
-    depth = rng.uniform(175, 245) + 18 * smooth_noise(rng, shape, 50)
+    depth = rng.uniform(175, 245) + 18 * smooth_noise(rng, shape, 50) + rng.uniform(5, 30) * texture(rng, shape, 5, 1.3)
     gray = rng.uniform(250, 262) - depth * ink + noise(rng, shape, rng.uniform(1, 5)) * (0.2 + ink)
     gray -= 120 * marks.specks(rng, shape, 0.0004, 1.0)
     gray = np.clip(gray, rng.uniform(0, 35), 255)
@@ -189,7 +189,7 @@ def _prism(
     gray = rng.uniform(165, 212) + 6 * texture(rng, shape, 120, 12) - depth * blurred(ink, rng.uniform(0.6, 1.1))
     if rng.random() < 0.3 * severity:
         blots = marks.stains(rng, shape, 2) * sigmoid(6 * laid.contact)
-        gray -= 90 * blots * (gray > 60)
+        gray = np.maximum(gray - 120 * blots, np.minimum(gray, rng.uniform(40, 90)))
         conditions["blots"] = True
     gray += noise(rng, shape, rng.uniform(2, 4.5))
     window = np.ones(shape, np.float32)
@@ -246,7 +246,7 @@ def _card(
         np.clip(0.5 * (smooth_noise(rng, shape, 110) - rng.uniform(0.6, 2.2)), 0, 1) * severity
     )  # over-inked: valleys fill
     body = np.clip(ink * load + 0.75 * blot * sigmoid(8 * laid.contact), 0, 1.1)
-    body = blurred(body * (1 - 0.5 * marks.specks(rng, shape, 0.05, 0.8)), rng.uniform(0.7, 1.15))
+    body = blurred(body * (1 - 0.5 * marks.specks(rng, shape, 0.05, 0.8)), rng.uniform(0.5, 0.85))
     ground = rng.uniform(168, 225) + rng.uniform(1.5, 5) * marks.paper(rng, shape)
     dark = rng.uniform(15, 75)
     form = np.zeros(shape, np.float32)

@@ -30,6 +30,7 @@ class Master:
     minutiae : of the ridges, sub-pixel
     singular_points : cores and deltas
     relief : (H, W) float32, [-1, 1], the skin's height: as ``ridges``, but falling all the way from crest to furrow
+    pores : (H, W) float32, 0..1: sweat pores along the crests, one in about eight pixels of ridge
     doubled : (H, W, 2) float32, cosine and sine of the doubled orientation, which can be interpolated
     """
 
@@ -42,6 +43,7 @@ class Master:
     minutiae: Minutiae
     singular_points: SingularPoints
     relief: FloatMap
+    pores: FloatMap
     doubled: FloatMap
 
 
@@ -76,7 +78,7 @@ class MasterPrint(Params):
         flow, singular = orientation_field(rng, pattern, u, v)
         period = _period(rng, self.period_px or float(np.clip(rng.normal(8.6, 0.85), 6.9, 11.2)), v, shape)
         mask = _shape(rng, columns, rows)
-        rounds = self.rounds or int(rng.integers(7, 20))
+        rounds = self.rounds or int(rng.integers(10, 26))
         if ridge_seed is not None:
             rng = generator(ridge_seed, "ridges")
         start = np.where(rng.random(shape) < _SEEDS_PER_PX, 1.0, 0.0).astype(np.float32) * mask
@@ -85,6 +87,7 @@ class MasterPrint(Params):
         )
         ridges = _tidied(grow(start, flow, period, mask, rounds), points, period, mask)
         orientation = _as_grown(ridges, flow)
+        relief = np.clip(1.35 * cv2.GaussianBlur(ridges, (0, 0), 1.8), -1, 1)
         return Master(
             pattern=pattern,
             ridges=ridges,
@@ -94,7 +97,8 @@ class MasterPrint(Params):
             centre=centre,
             minutiae=minutiae_of(ridges, period, mask),
             singular_points=points,
-            relief=np.clip(1.35 * cv2.GaussianBlur(ridges, (0, 0), 1.8), -1, 1),
+            relief=relief,
+            pores=_pores(generator(seed if ridge_seed is None else ridge_seed, "pores"), relief),
             doubled=np.stack([np.cos(2 * orientation), np.sin(2 * orientation)], -1),
         )
 
@@ -124,6 +128,15 @@ def _tidied(ridges: FloatMap, points: SingularPoints, period: FloatMap, mask: Ma
         ridges = np.clip(1.2 * cv2.GaussianBlur(ridges, (0, 0), 0.9), -1, 1)
     firm: FloatMap = firm_lines(without_dots(without_stubs(ridges, mask), mask), mask) * mask
     return firm
+
+
+def _pores(rng: np.random.Generator, relief: FloatMap) -> FloatMap:
+    """Spots on the crests, spaced as the peaks of smooth noise are, not as chance would have it."""
+    field = cv2.GaussianBlur(rng.standard_normal(relief.shape, np.float32), (0, 0), 1.6)
+    peaks = (field == cv2.dilate(field, np.ones((7, 7), np.uint8))) & (relief > 0.6)
+    strength = peaks * rng.uniform(0.5, 1, relief.shape).astype(np.float32)
+    spots: FloatMap = np.clip(cv2.GaussianBlur(strength, (0, 0), 1.0) * 6, 0, 1).astype(np.float32)
+    return spots
 
 
 def _as_grown(ridges: FloatMap, flow: FloatMap) -> FloatMap:

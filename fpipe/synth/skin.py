@@ -53,25 +53,19 @@ def touched(rng: np.random.Generator, laid: Laid, skin: Skin) -> FloatMap:
     press = np.minimum(3.5 * laid.contact, 0.3) - 0.2 + 0.55 * skin.moisture
     press = press + np.float32(skin.unevenness) * texture(rng, shape, 130, 30)
     dry = max(0.0, -skin.moisture)
-    press = press + np.float32(skin.roughness + 0.35 * dry) * texture(rng, shape, 7, 1.5)
+    press = press + np.float32(skin.roughness) * texture(rng, shape, 4, 1.2)
+    press = press + np.float32(0.3 * dry) * texture(rng, shape, 8, 3)
     if skin.wear > 0:  # pressed less and less: ridges thin out, break into dots and are gone
         press = press - np.float32(2.2) * worn(rng, shape, skin.wear)
     level = laid.relief + press.astype(np.float32)
+    if skin.pores > 0:  # in dry prints they break the ridges into beads
+        level -= np.float32(skin.pores * (0.9 + 0.8 * dry)) * sampled(laid.master.pores, laid.x, laid.y)
     cover = sigmoid(np.float32(7.0) * level) * sigmoid(np.float32(skin.edge) * laid.contact)
-    if skin.pores > 0:
-        cover *= 1 - skin.pores * pores(rng, laid)
     if skin.hollow > 0:
         where = np.clip(0.6 + 0.8 * smooth_noise(rng, shape, 60), 0, 1)
         cover *= 1 - np.float32(skin.hollow) * where * sigmoid(np.float32(9) * (laid.relief - 0.55))
     bare = 1 - creases(rng, laid, skin)
     return cover * bare
-
-
-def pores(rng: np.random.Generator, laid: Laid) -> FloatMap:
-    """Sweat pores: light spots along the crests, one in about nine pixels of ridge."""
-    spots = (rng.random(laid.shape, np.float32) < 0.022) & (laid.relief > 0.72)
-    light: FloatMap = np.clip(blurred(spots, 0.9) * 4.5, 0, 1).astype(np.float32)
-    return light
 
 
 def worn(rng: np.random.Generator, shape: tuple[int, int], amount: float) -> FloatMap:

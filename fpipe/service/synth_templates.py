@@ -8,26 +8,23 @@ OUT/labels.csv            written last: with it the folder is complete
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from fpipe import __version__
 from fpipe.core.conventions import PPI
-from fpipe.core.errors import FpipeError, Locked, UsageError
-from fpipe.core.files import disk_errors, sync_folder, write_atomic
+from fpipe.core.errors import FpipeError, UsageError
+from fpipe.core.files import disk_errors, sync_folder
 from fpipe.core.params import digest
 from fpipe.minutiae import blob
+from fpipe.service.synth_folder import Advance, claimed
 from fpipe.service.workers import spread
 from fpipe.synth.seeds import FINGERS, SEEDS, USES, Use, finger_seed
 from fpipe.synth.templates import IMPRESSIONS, DrawnTemplates
@@ -36,12 +33,7 @@ FOLDER_FINGERS = 1000
 """Fingers of a subfolder: what an interrupted run loses at most of each worker's."""
 _AT_ONCE = 100
 """Fingers drawn before their files are written: changing between the two for each costs a quarter more."""
-RECIPE, LABELS, TEMPLATES, LOCK = "synth.json", "labels.csv", "templates", "lock"
-
-_UNFINISHED = re.compile(r"\.(\d{5}|synth\.json\..+|labels\.csv)\.tmp")
-_SUBFOLDER = re.compile(r"\d{5}")
-
-Advance = Callable[[int], None]
+LABELS, TEMPLATES = "labels.csv", "templates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +98,9 @@ def synth_templates(out: Path, order: Order, *, jobs: int = 1, advance: Advance 
     """
     start = time.perf_counter()
     drawn = DrawnTemplates()
-    if out.exists() and not out.is_dir():
-        raise UsageError(reason=f"{out}: a file is there, expected a folder")
-    with disk_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    _refuse_foreign(out)
-    with _locked(out):
-        _settle_recipe(out, order, drawn)
+    recipe = {"fpipe": __version__, "made": "templates", **asdict(order), "drawn": drawn.describe()}
+    with claimed(out, recipe, (TEMPLATES, LABELS)):
         if not (out / LABELS).exists():
-            _clear_unfinished(out)
             _draw(out, order, drawn, jobs, advance)
             _write_labels(out, order)
     return {
@@ -128,74 +114,6 @@ def synth_templates(out: Path, order: Order, *, jobs: int = 1, advance: Advance 
 def source_of(drawn: DrawnTemplates) -> str:
     """What the templates say of their origin: the method, and which version and constants of it."""
     return f"synth-templates:{digest([drawn.describe()])}"
-
-
-# -- the folder ------------------------------------------------------------------------------------------------------
-
-
-def _refuse_foreign(out: Path) -> None:
-    with disk_errors(out):
-        foreign = sorted(
-            entry.name
-            for entry in os.scandir(out)
-            if entry.name not in (RECIPE, LABELS, TEMPLATES, LOCK) and not _UNFINISHED.fullmatch(entry.name)
-        )
-        foreign += sorted(
-            f"{TEMPLATES}/{entry.name}"
-            for entry in (os.scandir(out / TEMPLATES) if (out / TEMPLATES).is_dir() else ())
-            if not _SUBFOLDER.fullmatch(entry.name)
-        )
-    if foreign:
-        reason = f"{out}: other files are there ({', '.join(foreign[:3])}{', ...' if len(foreign) > 3 else ''})"
-        raise UsageError(reason=f"{reason}; choose a new or empty folder")
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    lock = FileLock(out / LOCK, timeout=1.0)
-    try:
-        with disk_errors(out):
-            lock.acquire()
-    except Timeout as error:
-        raise Locked(where=str(out), reason="another fpipe command is filling it") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _settle_recipe(out: Path, order: Order, drawn: DrawnTemplates) -> None:
-    """Write what is asked for; where it is written already, it must be the same."""
-    recipe = {"fpipe": __version__, "made": "templates", **asdict(order), "drawn": drawn.describe()}
-    path = out / RECIPE
-    if not path.exists():
-        if (out / LABELS).exists() or (out / TEMPLATES).exists():
-            raise UsageError(reason=f"{out}: templates without a {RECIPE} are there; choose a new or empty folder")
-        write_atomic(path, (json.dumps(recipe, indent=2) + "\n").encode())
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(reason=f"{path}: not readable ({error}); choose a new or empty folder") from error
-    if not isinstance(found, dict) or found != recipe:
-        other = found if isinstance(found, dict) else {}
-        differ = [name for name in recipe if other.get(name) != recipe[name]] or sorted(other.keys() - recipe.keys())
-        told = ", ".join(f"{name} {_short(other.get(name))} there, {_short(recipe.get(name))} asked" for name in differ)
-        raise UsageError(reason=f"{out}: it was filled otherwise ({told}); choose a new folder, or the same options")
-
-
-def _short(value: Any) -> str:
-    """A recipe's value for a person; the drawing's constants are too many to be told."""
-    return "others" if isinstance(value, dict) else str(value)
-
-
-def _clear_unfinished(out: Path) -> None:
-    with disk_errors(out):
-        for path in [path for path in out.iterdir() if _UNFINISHED.fullmatch(path.name)]:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 # -- templates -------------------------------------------------------------------------------------------------------

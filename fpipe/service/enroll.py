@@ -19,7 +19,7 @@ from fpipe.formats import read_picture, to_500_ppi
 from fpipe.index import Gallery, NewPrint, PrintRecord, Vectors
 from fpipe.index.records import Kind
 from fpipe.minutiae import blob
-from fpipe.minutiae.files import is_template_data, parse_template
+from fpipe.minutiae.files import is_template, is_template_data, parse_template
 from fpipe.pipeline.compare import comparer
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import KIND_PRESET, load_preset
@@ -128,14 +128,12 @@ def enroll(
     An outcome is yielded only once it is certain: "added" after the commit.  Closing the iterator early, or Ctrl-C,
     drops what is not stored yet.
 
-    Raises DigestMismatch before anything is read where ``mixed`` is needed; Locked, DiskFull, NoGallery.
+    Raises DigestMismatch before any picture is read where ``mixed`` is needed; Locked, DiskFull, NoGallery.
     """
     reading = _Reading(ppi, subject, finger, kind, preset or KIND_PRESET[kind])
     with open_for_adding(path) as gallery:
-        if not mixed:
-            gallery.refuse_new_method(kind, load_preset(reading.preset).extraction_digest)
         intake = _Intake(gallery, mixed=mixed)
-        tasks = (_Task(source, intake.known(source)) for source in gather(files))
+        tasks = _tasks(gallery, intake, files, None if mixed else reading)
         with closing(spread(partial(_work, reading), tasks, jobs, _died)) as results:
             for task, result in results:
                 yield from intake.take(task.source, result)
@@ -163,6 +161,16 @@ class _Task:
 class _Read:
     new: NewPrint
     notices: tuple[str, ...]
+
+
+def _tasks(gallery: Gallery, intake: _Intake, files: Iterable[Path], unproven: _Reading | None) -> Iterator[_Task]:
+    """Files with what is certain about them; the way of reading is proven at the first picture, before it is read."""
+    for source in gather(files):
+        task = _Task(source, intake.known(source))
+        if unproven is not None and task.outcome is None and not is_template(source.path):
+            gallery.refuse_new_method(unproven.kind, load_preset(unproven.preset).extraction_digest)
+            unproven = None
+        yield task
 
 
 class _Intake:

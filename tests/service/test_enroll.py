@@ -112,6 +112,21 @@ def test_subject_finger_and_resolution_go_into_the_record(pictures: Path, tmp_pa
         assert gallery.original(record) is not None
 
 
+def test_adding_templates_can_be_repeated_and_goes_on(pictures: Path, tmp_path: Path) -> None:
+    """The way pictures are read is of no matter where there is none among the files."""
+    path = tmp_path / "g"
+    create_gallery(path)
+    template = read_print(pictures / "a" / "0.png", load_preset("plain")).template
+    for name in ("1", "2"):
+        moved = replace(template, width=template.width + int(name), source="drawn:1")
+        write_template(tmp_path / f"{name}.fpt", moved)
+    assert outcomes(path, tmp_path / "1.fpt") == [("1.fpt", "added", "")]
+    both = outcomes(path, tmp_path / "1.fpt", tmp_path / "2.fpt")
+    assert both == [("1.fpt", "known", ""), ("2.fpt", "added", "")]
+    with pytest.raises(DigestMismatch, match="--mixed"):
+        outcomes(path, tmp_path / "1.fpt", pictures / "a" / "0.png")
+
+
 def test_templates_of_other_makers_need_a_word_beside_pictures(pictures: Path, tmp_path: Path) -> None:
     path = tmp_path / "g"
     template = read_print(pictures / "a" / "0.png", load_preset("plain")).template

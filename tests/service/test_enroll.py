@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fpipe.core.errors import DigestMismatch, Locked, NoGallery
@@ -118,8 +119,8 @@ def test_adding_templates_can_be_repeated_and_goes_on(pictures: Path, tmp_path: 
     create_gallery(path)
     template = read_print(pictures / "a" / "0.png", load_preset("plain")).template
     for name in ("1", "2"):
-        moved = replace(template, width=template.width + int(name), source="drawn:1")
-        write_template(tmp_path / f"{name}.fpt", moved)
+        fewer = template.minutiae.take(np.arange(int(name), len(template.minutiae)))
+        write_template(tmp_path / f"{name}.fpt", replace(template, minutiae=fewer, source="drawn:1"))
     assert outcomes(path, tmp_path / "1.fpt") == [("1.fpt", "added", "")]
     both = outcomes(path, tmp_path / "1.fpt", tmp_path / "2.fpt")
     assert both == [("1.fpt", "known", ""), ("2.fpt", "added", "")]

@@ -433,8 +433,8 @@ def instructions(name: str, order: Order) -> str:
 
 All prints here were drawn by a computer program, fpipe. They are nobody's fingers.
 All pictures have {PPI} pixels per inch.
-The ridges are the evidence: their flow and their minutiae. Pores, creases and worn places are drawn anew for every
-picture; they are not the same in two pictures of one finger.
+The ridges are the evidence: their flow, their minutiae and their pores. Creases and worn places are drawn anew for
+every picture; they are not the same in two pictures of one finger.
 
 THE QUESTION
 There are {order.trials} trials, a folder each. In each lie one latent and {what}.

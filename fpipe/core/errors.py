@@ -211,6 +211,13 @@ class IntegrityError(FpipeError):
     hint = "run `fpipe gallery check`; `fpipe gallery rebuild` remakes the index from the records"
 
 
+class PicturesChanged(IntegrityError):
+    """The pictures beside an examiner's answers are not those that the key is of."""
+
+    code = "pictures_changed"
+    hint = "restore them; or copy the answers to another folder and name the key with --key, to grade them unchecked"
+
+
 class NoGallery(FpipeError):
     """There is no gallery at this path."""
 

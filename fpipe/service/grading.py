@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fpipe.core.errors import Damaged, InputRefused, IntegrityError, NotFound, Truncated, Unsupported, UsageError
+from fpipe.core.errors import Damaged, InputRefused, NotFound, PicturesChanged, Truncated, Unsupported, UsageError
 from fpipe.core.files import sha256_hex, sha256_of, write_atomic
 
 KEY_MADE, KEY_SCHEMA = "proficiency", 1
@@ -46,12 +46,6 @@ _RIGHT = {RESULTS[0]: True, RESULTS[1]: True, RESULTS[2]: False, RESULTS[3]: Fal
 _CONFIDENCE = 0.95
 _MOST_BYTES = 16 << 20
 _NEEDED = COLUMNS[:4]
-
-
-class PicturesChanged(IntegrityError):
-    """The pictures beside the answers are not those that the key is of."""
-
-    hint = "restore them; or copy the answers to another folder and name the key with --key, to grade them unchecked"
 
 
 # -- what a set and its key are called -------------------------------------------------------------------------------

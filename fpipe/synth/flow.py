@@ -90,8 +90,8 @@ def orientation_field(
     above = 1 / (1 + np.exp(-v / 50))
     theta = theta - np.arctan(plan.roundness * u / 110) * above
     theta = theta + plan.twist * np.exp(-(u**2 + (v + 20) ** 2) / (2 * 55**2))
-    theta = theta + np.deg2rad(rng.uniform(4, 8)) * smooth_noise(rng, shape, rng.uniform(55, 100))
-    theta = theta + np.deg2rad(2) * smooth_noise(rng, shape, 34) + rng.normal(0, np.deg2rad(4))
+    theta = theta + np.deg2rad(rng.uniform(3.5, 7)) * smooth_noise(rng, shape, rng.uniform(60, 110))
+    theta = theta + np.deg2rad(1.2) * smooth_noise(rng, shape, 34) + rng.normal(0, np.deg2rad(4))
     orientation = wrap_orientation(theta.astype(np.float32))
     return orientation, _singular_points(plan, orientation, u, v)
 

@@ -113,8 +113,8 @@ def _skin(rng: np.random.Generator, kind: Kind, sensor: Sensor, severity: float)
     return Skin(
         moisture=float(np.clip(rng.normal(0.05, spread * severity), -1.1, 1.15)),
         unevenness=0.08 + 0.16 * severity,
-        roughness=float(rng.uniform(0.12, 0.25) + 0.12 * severity),
-        pores=float(rng.uniform(0, 1.1)),
+        roughness=float(rng.uniform(0.06, 0.18) + 0.10 * severity),
+        pores=float(rng.uniform(0, 1.0) ** 1.5),
         hollow=float(rng.uniform(0.3, 0.8)) if rng.random() < (0.4 if sensor == "prism" else 0.05) else 0.0,
         wear=float(rng.uniform(0, 0.42) * severity) if rng.random() < 0.3 * severity + 0.05 else 0.0,
         creases=int(rng.poisson(3 * severity)),

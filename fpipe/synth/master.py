@@ -78,7 +78,7 @@ class MasterPrint(Params):
         flow, singular = orientation_field(rng, pattern, u, v)
         period = _period(rng, self.period_px or float(np.clip(rng.normal(8.6, 0.85), 6.9, 11.2)), v, shape)
         mask = _shape(rng, columns, rows)
-        rounds = self.rounds or int(rng.integers(10, 26))
+        rounds = self.rounds or int(rng.integers(20, 50))
         if ridge_seed is not None:
             rng = generator(ridge_seed, "ridges")
         start = np.where(rng.random(shape) < _SEEDS_PER_PX, 1.0, 0.0).astype(np.float32) * mask
@@ -114,9 +114,9 @@ def _shape(rng: np.random.Generator, x: FloatMap, y: FloatMap) -> Mask:
 
 
 def _period(rng: np.random.Generator, mean: float, v: FloatMap, shape: tuple[int, int]) -> FloatMap:
-    """Ridge period: wider towards the finger's base, narrower over the core, uneven by 5 %."""
+    """Ridge period: wider towards the finger's base, narrower over the core, uneven by 4 %."""
     slope = 1 + 0.12 / (1 + np.exp((v + 110) / 30)) - 0.06 / (1 + np.exp((60 - v) / 30))
-    uneven = 1 + 0.05 * smooth_noise(rng, shape, 60)
+    uneven = 1 + 0.04 * smooth_noise(rng, shape, 70)
     return np.clip(mean * slope * uneven, SHORTEST_PX + 0.5, LONGEST_PX - 0.5).astype(np.float32)
 
 

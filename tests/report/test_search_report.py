@@ -61,7 +61,7 @@ def candidate(rank: int, score: float, pairs: int, **facts: Any) -> Candidate:
         ppi=500.0,
         ppi_origin="file",
         format="png",
-        width=320,
+        width=360,
         height=420,
         preset="plain",
         extraction_digest="e" * 16,
@@ -71,7 +71,7 @@ def candidate(rank: int, score: float, pairs: int, **facts: Any) -> Candidate:
         path=None,
     )
     rows = np.column_stack([np.arange(pairs), np.arange(pairs)[::-1] + 2]).astype(np.int32).reshape(-1, 2)
-    return Candidate(rank, record, score, rows, -0.2, template(rank, 30, 320, 420))
+    return Candidate(rank, record, score, rows, -0.2, template(rank, 30, 360, 420))
 
 
 def search(**facts: Any) -> Search:
@@ -155,7 +155,7 @@ def test_every_fact_of_the_search_is_in_the_report(tmp_path: Path) -> None:
     for fact in (
         found.latent, found.sha256, found.preset, found.extraction_digest, found.comparison_digest, "5309", "207", "23",
         "/g/city", "2026-03-01 12:30:05 UTC", "fpipe 9.8.7", "numpy 2.3.4", "two methods were mixed",
-        "500 ppi, stated in the file", "320 × 360 px",
+        "500 ppi, stated in the file", "360 × 420 px",
         "A candidate is not an identification",
     ):  # fmt: skip
         assert fact in text, fact
@@ -263,10 +263,10 @@ def test_a_damaged_original_is_said_in_its_place(tmp_path: Path) -> None:
 
 
 def test_no_candidates_no_minutiae_no_enhanced_picture(tmp_path: Path) -> None:
-    empty = replace(template(1, 5, 320, 360), minutiae=Minutiae.empty(), mask=None)
+    empty = replace(template(1, 5, 360, 420), minutiae=Minutiae.empty(), mask=None)
     text = Reader(written(search(candidates=(), enhanced=None, template=empty), tmp_path)).text
     assert "No candidate." in text and "The enhanced picture was not kept" in text
-    nan = np.full((360, 320), np.nan, np.float32)
+    nan = np.full((420, 360), np.nan, np.float32)
     assert "Enhanced" in Reader(written(search(candidates=(), enhanced=nan, template=empty), tmp_path)).text
 
 

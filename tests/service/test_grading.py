@@ -13,7 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from fpipe.core.errors import Damaged, FpipeError, InputRefused, NotFound, Truncated, Unsupported, UsageError
+from fpipe.core.errors import (
+    Damaged,
+    FpipeError,
+    InputRefused,
+    NotFound,
+    PicturesChanged,
+    Truncated,
+    Unsupported,
+    UsageError,
+)
 from fpipe.core.files import sha256_hex
 from fpipe.service.grading import (
     CLOSE,
@@ -21,7 +30,6 @@ from fpipe.service.grading import (
     LETTERS,
     MATE,
     OTHER,
-    PicturesChanged,
     blank_answers,
     grade,
     interval,

@@ -30,7 +30,7 @@ _SPUR_PX = 7
 _FORK_PX = 11.0
 """A valley's end and the fork of the ridges around it are no further apart."""
 _STUB_PX = 14
-_FIRM = 0.3
+_FIRM = 0.5
 BORDER_PX = 7
 """Within this of the skin's border a line ends because the skin does."""
 
@@ -91,8 +91,8 @@ def without_stubs(ridges: FloatMap, mask: Mask) -> FloatMap:
 def firm_lines(ridges: FloatMap, mask: Mask) -> FloatMap:
     """Ridges whose lines are all well above zero in the middle: resampling breaks none and joins no two."""
     out = ridges.copy()
-    for sign in (1, -1):
-        weak = _thinned((sign * ridges > 0) & mask) & (sign * ridges < _FIRM)
+    for sign in (-1, 1, 1):  # ridges last: where a ridge turns sharply around a valley's end, the ridge is to hold
+        weak = _thinned((sign * out > 0) & mask) & (sign * out < _FIRM)
         if weak.any():
             out += sign * np.float32(2 * _FIRM) * cv2.GaussianBlur(weak.astype(np.float32), (0, 0), 1.2) * 3
     return np.clip(out, -1, 1)

@@ -126,8 +126,8 @@ def _tidied(ridges: FloatMap, points: SingularPoints, period: FloatMap, mask: Ma
     for _ in range(2):
         ridges = without_dots(without_stubs(ridges, mask), mask)
         ridges = np.clip(1.2 * cv2.GaussianBlur(ridges, (0, 0), 0.9), -1, 1)
-    firm: FloatMap = firm_lines(without_dots(without_stubs(ridges, mask), mask), mask) * mask
-    return firm
+    ridges = firm_lines(without_dots(without_stubs(ridges, mask), mask), mask)
+    return without_dots(without_stubs(ridges, mask), mask) * mask
 
 
 def _pores(rng: np.random.Generator, relief: FloatMap) -> FloatMap:

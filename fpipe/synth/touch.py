@@ -131,7 +131,9 @@ class Touch(Params):
         reach += np.abs((y - np.float32(lift[1])) / np.float32(axes[1])) ** np.float32(self.squareness + 0.3)
         shape = (self.height, self.width)
         contact = 1 - reach + np.float32(self.outline) * texture(rng, shape, 110, 20)
-        on_skin = sampled(master.mask.astype(np.float32), x, y, outside=0)
+        # the outermost skin never touches, so that no line ends in a print because the drawn skin does
+        skin = cv2.erode(np.pad(master.mask.astype(np.uint8), 1), np.ones((19, 19), np.uint8))[1:-1, 1:-1]
+        on_skin = sampled(skin.astype(np.float32), x, y, outside=0)
         return Laid(master, x, y, relief, np.minimum(contact, on_skin * 4 - 2).astype(np.float32))
 
     def _map(

@@ -61,6 +61,7 @@ class _Plan:
     roundness : how much the ridges over the pattern bend around the finger's tip
     slender : 0..1, how parallel the ridges under a core run to the loop's axis
     twist : rad, by which ridges spiral around the centre
+    reach : px, how far below a core ``slender`` tells
     """
 
     cores: tuple[tuple[float, float], ...]
@@ -68,6 +69,7 @@ class _Plan:
     roundness: float
     slender: float = 0.8
     twist: float = 0.0
+    reach: float = 130.0
 
 
 def draw_pattern(rng: np.random.Generator) -> Pattern:
@@ -82,18 +84,30 @@ def orientation_field(
     """A pattern around its centre.
 
     u, v : (H, W) float32 px from the centre, rightwards and upwards
-    Returns the orientation, (H, W) float32 rad in [0, pi), and the singular points relative to the centre, y downwards.
+    Returns the orientation, (H, W) float32 rad in [0, pi), and the singular points in pixels of the picture.
     """
     shape = (u.shape[0], u.shape[1])
     plan = _plan(rng, pattern)
+    u, v = _bent(rng, u, v)
     theta: Any = _arch(rng, u, v) if pattern == "arch" else _zero_pole(u, v, plan)
-    above = 1 / (1 + np.exp(-v / 50))
-    theta = theta - np.arctan(plan.roundness * u / 110) * above
+    above = 1 / (1 + np.exp(-(v - rng.normal(0, 20)) / rng.uniform(35, 75)))
+    theta = theta - np.arctan(plan.roundness * rng.uniform(0.7, 1.3) * u / rng.uniform(90, 140)) * above
     theta = theta + plan.twist * np.exp(-(u**2 + (v + 20) ** 2) / (2 * 55**2))
     theta = theta + np.deg2rad(rng.uniform(3.5, 7)) * smooth_noise(rng, shape, rng.uniform(60, 110))
     theta = theta + np.deg2rad(1.2) * smooth_noise(rng, shape, 34) + rng.normal(0, np.deg2rad(4))
     orientation = wrap_orientation(theta.astype(np.float32))
     return orientation, _singular_points(plan, orientation, u, v)
+
+
+def _bent(rng: np.random.Generator, u: FloatMap, v: FloatMap) -> tuple[FloatMap, FloatMap]:
+    """Fingers are broad or slender, lean, and are not symmetric: the plan's coordinates, stretched and bent."""
+    shape = (u.shape[0], u.shape[1])
+    broad, tall = np.clip(rng.normal(1, 0.13, 2), 0.72, 1.35)
+    lean = rng.normal(0, 0.12)
+    bend = [np.float32(rng.uniform(4, 14)) * smooth_noise(rng, shape, rng.uniform(90, 150)) for _ in range(2)]
+    bent_u = np.float32(broad) * (u + np.float32(lean) * v) + bend[0]
+    bent_v = np.float32(tall) * v + bend[1]
+    return bent_u.astype(np.float32), bent_v.astype(np.float32)
 
 
 def _plan(rng: np.random.Generator, pattern: Pattern) -> _Plan:
@@ -133,7 +147,7 @@ def _zero_pole(u: FloatMap, v: FloatMap, plan: _Plan) -> FloatMap:
         others = sum(np.arctan2(y - b, x - a) for a, b in plan.cores if (a, b) != (x, y))
         axis = others - sum(np.arctan2(y - b, x - a) for a, b in plan.deltas)  # where the field points from the core
         seen = np.arctan2(v - y, u - x)
-        near = np.exp(-(((u - x) ** 2 + (v - y) ** 2) / 130**2))
+        near = np.exp(-(((u - x) ** 2 + (v - y) ** 2) / plan.reach**2))
         theta += (seen - plan.slender * near * np.sin(seen - axis)) / 2
     for x, y in plan.deltas:
         theta -= np.arctan2(v - y, u - x) / 2
@@ -141,21 +155,35 @@ def _zero_pole(u: FloatMap, v: FloatMap, plan: _Plan) -> FloatMap:
 
 
 def _singular_points(plan: _Plan, orientation: FloatMap, u: FloatMap, v: FloatMap) -> SingularPoints:
-    """The plan's points, their directions read off the field: where on a circle around them ridges run radially."""
-    points = np.array([*plan.cores, *plan.deltas], np.float64).reshape(-1, 2)
+    """Where in the picture the plan's points lie, their directions read off the field: where on a circle around them
+    ridges run radially."""
+    points = [*plan.cores, *plan.deltas]
     kinds = np.repeat(np.array([CORE, DELTA], np.uint8), [len(plan.cores), len(plan.deltas)])
     turn = np.arange(0, 2 * np.pi, np.pi / 180)
-    directions = []
+    places, directions = [], []
     for (x, y), kind in zip(points, kinds, strict=True):
-        columns = np.clip(np.rint(x - u[0, 0] + 9 * np.cos(turn)), 0, u.shape[1] - 1).astype(int)
-        rows = np.clip(np.rint(v[0, 0] - y - 9 * np.sin(turn)), 0, u.shape[0] - 1).astype(int)
+        column, row = _place_of(u, v, x, y)
+        columns = np.clip(np.rint(column + 9 * np.cos(turn)), 0, u.shape[1] - 1).astype(int)
+        rows = np.clip(np.rint(row - 9 * np.sin(turn)), 0, u.shape[0] - 1).astype(int)
         radial = np.cos(2 * (orientation[rows, columns] - turn))
         if kind == DELTA:
             radial += 0.5 * np.cos(turn + np.pi / 2)
+        places.append((column, row))
         directions.append(turn[int(np.argmax(radial))])
-    return SingularPoints(
-        points[:, 0].astype(np.float32),
-        -points[:, 1].astype(np.float32),
-        kinds,
-        wrap_direction(np.array(directions, np.float32)),
+    found = np.array(places, np.float32).reshape(-1, 2)
+    return SingularPoints(found[:, 0], found[:, 1], kinds, wrap_direction(np.array(directions, np.float32)))
+
+
+def _place_of(u: FloatMap, v: FloatMap, x: float, y: float) -> tuple[float, float]:
+    """(column, row) at which the bent coordinates are (x, y); outside the picture as far as its border's slopes say."""
+    row, column = np.unravel_index(int(np.argmin((u - x) ** 2 + (v - y) ** 2)), u.shape)
+    r, c = min(max(int(row), 1), u.shape[0] - 2), min(max(int(column), 1), u.shape[1] - 2)
+    slopes = np.array(
+        [
+            [u[r, c + 1] - u[r, c - 1], u[r + 1, c] - u[r - 1, c]],
+            [v[r, c + 1] - v[r, c - 1], v[r + 1, c] - v[r - 1, c]],
+        ],
+        np.float64,
     )
+    step = np.linalg.solve(slopes / 2, np.array([x - u[r, c], y - v[r, c]], np.float64))
+    return float(c + step[0]), float(r + step[1])

@@ -9,11 +9,12 @@ import numpy as np
 
 from fpipe.core.params import Params
 from fpipe.core.types import FloatMap, Mask, Minutiae
-from fpipe.synth.fields import generator, smooth_noise
+from fpipe.synth.fields import generator
 from fpipe.synth.flow import Pattern, SingularPoints, draw_pattern, orientation_field
-from fpipe.synth.growth import LONGEST_PX, SHORTEST_PX, grow, without_dots
+from fpipe.synth.growth import grow, without_dots
 from fpipe.synth.lines import firm_lines, minutiae_of, without_stubs
 from fpipe.synth.singular import settled
+from fpipe.synth.spacing import ridge_period
 
 _SEEDS_PER_PX = 0.01
 
@@ -75,16 +76,14 @@ class MasterPrint(Params):
         centre = (self.width / 2 + rng.normal(0, 6), self.height * 0.43 + rng.normal(0, 8))
         columns, rows = np.meshgrid(np.arange(self.width, dtype=np.float32), np.arange(self.height, dtype=np.float32))
         u, v = columns - np.float32(centre[0]), np.float32(centre[1]) - rows  # v points up
-        flow, singular = orientation_field(rng, pattern, u, v)
-        period = _period(rng, self.period_px or float(np.clip(rng.normal(8.6, 0.85), 6.9, 11.2)), v, shape)
+        flow, points = orientation_field(rng, pattern, u, v)
+        mean = self.period_px or float(np.clip(rng.normal(8.6, 0.85), 6.9, 11.2))
+        period = ridge_period(rng, mean, flow, v)
         mask = _shape(rng, columns, rows)
-        rounds = self.rounds or int(rng.integers(20, 50))
+        rounds = self.rounds or int(rng.integers(12, 26))
         if ridge_seed is not None:
             rng = generator(ridge_seed, "ridges")
         start = np.where(rng.random(shape) < _SEEDS_PER_PX, 1.0, 0.0).astype(np.float32) * mask
-        points = SingularPoints(
-            singular.x + np.float32(centre[0]), singular.y + np.float32(centre[1]), singular.kind, singular.direction
-        )
         ridges = _tidied(grow(start, flow, period, mask, rounds), points, period, mask)
         orientation = _as_grown(ridges, flow)
         relief = np.clip(1.35 * cv2.GaussianBlur(ridges, (0, 0), 1.8), -1, 1)
@@ -111,13 +110,6 @@ def _shape(rng: np.random.Generator, x: FloatMap, y: FloatMap) -> Mask:
     breadth = (width / 2 - 2) * min(1.0, rng.normal(0.96, 0.04))
     inside: Mask = ((x - width / 2) / breadth) ** 2 + (np.abs(y - middle) / half) ** 2.6 <= 1
     return inside
-
-
-def _period(rng: np.random.Generator, mean: float, v: FloatMap, shape: tuple[int, int]) -> FloatMap:
-    """Ridge period: wider towards the finger's base, narrower over the core, uneven by 4 %."""
-    slope = 1 + 0.12 / (1 + np.exp((v + 110) / 30)) - 0.06 / (1 + np.exp((60 - v) / 30))
-    uneven = 1 + 0.04 * smooth_noise(rng, shape, 70)
-    return np.clip(mean * slope * uneven, SHORTEST_PX + 0.5, LONGEST_PX - 0.5).astype(np.float32)
 
 
 def _tidied(ridges: FloatMap, points: SingularPoints, period: FloatMap, mask: Mask) -> FloatMap:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ("extract.py", "match.py", "search.py")
+SCRIPTS = (("extract.py",), ("match.py",), ("search.py",), ("synth_prints.py", "speed"), ("synth_templates.py",))
 
 if __name__ == "__main__":
-    for name in SCRIPTS:
+    for name, *options in SCRIPTS:
         print(f"== {name}", flush=True)
-        code = subprocess.run([sys.executable, str(HERE / name)], check=False).returncode
+        code = subprocess.run([sys.executable, str(HERE / name), *options], check=False).returncode
         if code:
             sys.exit(code)

@@ -62,7 +62,11 @@ def speed(count: int = 24) -> None:
     recipe = MasterPrint()
     recipe(0)  # loads the kernels
     masters: list[Master] = []
-    _rate("masters of 416 x 560", count, lambda i: masters.append(recipe(finger_seed("test", 9, i))))
+    each = _rate("masters of 416 x 560", count, lambda i: masters.append(recipe(finger_seed("test", 9, i))))
+    start = time.perf_counter()
+    _plain_iteration(masters[0])
+    plain = 45 * (time.perf_counter() - start)
+    print(f"  45 rounds of a plain bank of 36 x 10 filters take {plain:.1f} s: {plain * each:.0f} masters")
     kinds: dict[str, Callable[[Master, int], Drawn]] = {
         "impressions": Impression(),
         "rolled": Impression(kind="rolled"),
@@ -74,11 +78,25 @@ def speed(count: int = 24) -> None:
         _rate(name, 10 * count, lambda i, draw=draw: draw(masters[i % count], i))  # type: ignore[misc]
 
 
-def _rate(name: str, count: int, work: Callable[[int], Any]) -> None:
+def _rate(name: str, count: int, work: Callable[[int], Any]) -> float:
     start = time.perf_counter()
     for i in range(count):
         work(i)
-    print(f"{name}: {count / (time.perf_counter() - start):.1f}/s")
+    rate = count / (time.perf_counter() - start)
+    print(f"{name}: {rate:.1f}/s")
+    return rate
+
+
+def _plain_iteration(master: Master) -> NDArray[np.float32]:
+    """One round of growth as SFinGe's open followers do it: filter with every kernel of a bank, take each pixel's."""
+    out = np.zeros_like(master.ridges)
+    angle = np.rint(master.orientation * 36 / np.pi).astype(int) % 36
+    spacing = np.clip(np.rint(master.period - 7), 0, 9).astype(int)
+    for i, k in itertools.product(range(10), range(36)):
+        kernel = cv2.getGaborKernel((23, 23), 0.4 * (7 + i), np.pi / 2 - np.pi * k / 36, 7 + i, 1.0, 0.0)
+        filtered = cv2.filter2D(master.ridges, cv2.CV_32F, kernel)
+        out = np.where((spacing == i) & (angle == k), filtered, out)
+    return out
 
 
 def memory(fingers: int) -> None:

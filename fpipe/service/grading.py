@@ -459,11 +459,13 @@ def _statement(rows: list[dict[str, Any]], whose: str) -> str:
     """The result in plain words."""
     number, rate = totals(rows), rates(rows)
     listed = ", ".join(f"{number[_key(name)]} {name}" for name in RESULTS if number[_key(name)])
+    wrong = rate["wrong_exemplar"]
+    mistaken = f"Another exemplar than the mate was named in {_words(wrong)}. " if wrong["count"] else ""
     return (
         f"{len(rows)} trials, {number['mated']} of them with a mate. {whose} conclusions: {listed}. "
         f"An identification was concluded where no exemplar was of the finger in {_words(rate['false_positive'])}. "
         f"An exclusion was concluded where an exemplar was of the finger in {_words(rate['false_negative'])}. "
-        "fpipe looked at no print: it only held these conclusions against the key."
+        f"{mistaken}fpipe looked at no print: it only held these conclusions against the key."
     )
 
 

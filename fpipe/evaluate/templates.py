@@ -77,7 +77,7 @@ def read_labels(data: Path) -> dict[str, Label]:
     path = data / "labels.csv"
     if not path.exists():
         return {}
-    with path.open(newline="", encoding="utf-8") as handle:
+    with path.open(newline="", encoding="utf-8-sig") as handle:  # spreadsheets begin with a byte order mark
         reader = csv.DictReader(handle)
         if "print" not in (reader.fieldnames or ()):
             raise UsageError(

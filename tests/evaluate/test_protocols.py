@@ -144,3 +144,10 @@ def test_a_pair_of_one_print_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="row 1"):
         arguments = ["verify", "--data", str(folder), "--pairs", str(tmp_path / "pairs.csv"), "--out", str(tmp_path)]
         CliRunner().invoke(command, arguments, catch_exceptions=False)
+
+
+def test_labels_saved_by_a_spreadsheet_are_read(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes("\ufeffprint,finger,kind,ppi\r\na.png,f1,latent,500\r\n".encode())
+    labels = read_labels(tmp_path)
+    assert list(labels) == ["a.png"]
+    assert (labels["a.png"].finger, labels["a.png"].kind, labels["a.png"].ppi) == ("f1", "latent", 500.0)

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from fpipe.cli.evaluate import command
 from fpipe.core.errors import UsageError
 from fpipe.core.types import Minutiae, Template
+from fpipe.evaluate.templates import read_labels
 from fpipe.minutiae.files import write_template
 from fpipe.synth import samples
 

@@ -31,6 +31,8 @@ class Master:
     minutiae : of the ridges, sub-pixel
     singular_points : cores and deltas
     relief : (H, W) float32, [-1, 1], the skin's height: as ``ridges``, but falling all the way from crest to furrow
+    touchable : (H, W) float32, 1 where skin can touch a surface: the outermost never does, so that no line ends in a
+        print because the drawn skin does
     pores : (H, W) float32, 0..1: sweat pores along the crests, one in about eight pixels of ridge
     doubled : (H, W, 2) float32, cosine and sine of the doubled orientation, which can be interpolated
     """
@@ -44,6 +46,7 @@ class Master:
     minutiae: Minutiae
     singular_points: SingularPoints
     relief: FloatMap
+    touchable: FloatMap
     pores: FloatMap
     doubled: FloatMap
 
@@ -97,6 +100,7 @@ class MasterPrint(Params):
             minutiae=minutiae_of(ridges, period, mask),
             singular_points=points,
             relief=relief,
+            touchable=_without_border(mask),
             pores=_pores(generator(seed if ridge_seed is None else ridge_seed, "pores"), relief),
             doubled=np.stack([np.cos(2 * orientation), np.sin(2 * orientation)], -1),
         )
@@ -120,6 +124,11 @@ def _tidied(ridges: FloatMap, points: SingularPoints, period: FloatMap, mask: Ma
         ridges = np.clip(1.2 * cv2.GaussianBlur(ridges, (0, 0), 0.9), -1, 1)
     ridges = firm_lines(without_dots(without_stubs(ridges, mask), mask), mask)
     return without_dots(without_stubs(ridges, mask), mask) * mask
+
+
+def _without_border(mask: Mask) -> FloatMap:
+    inner = cv2.erode(np.pad(mask.astype(np.uint8), 1), np.ones((19, 19), np.uint8))[1:-1, 1:-1]
+    return inner.astype(np.float32)
 
 
 def _pores(rng: np.random.Generator, relief: FloatMap) -> FloatMap:

@@ -131,9 +131,7 @@ class Touch(Params):
         reach += np.abs((y - np.float32(lift[1])) / np.float32(axes[1])) ** np.float32(self.squareness + 0.3)
         shape = (self.height, self.width)
         contact = 1 - reach + np.float32(self.outline) * texture(rng, shape, 110, 20)
-        # the outermost skin never touches, so that no line ends in a print because the drawn skin does
-        skin = cv2.erode(np.pad(master.mask.astype(np.uint8), 1), np.ones((19, 19), np.uint8))[1:-1, 1:-1]
-        on_skin = sampled(skin.astype(np.float32), x, y, outside=0)
+        on_skin = sampled(master.touchable, x, y, outside=0)
         return Laid(master, x, y, relief, np.minimum(contact, on_skin * 4 - 2).astype(np.float32))
 
     def _map(
@@ -237,7 +235,7 @@ def _carried_orientation(x: Any, y: Any, doubled: Any, mask: Any) -> Any:  # pra
             dx = math.sqrt((1 + cos) / 2)
             dy = -math.sqrt((1 - cos) / 2) if sin >= 0 else math.sqrt((1 - cos) / 2)
             along_x, along_y = y_row * dx - x_row * dy, x_column * dy - y_column * dx
-            angle = np.float32(math.atan2(-along_y, along_x))
+            angle = np.float32(math.atan2(np.float32(-along_y), np.float32(along_x)))
             if angle < 0:
                 angle += np.float32(math.pi)
             orientation[row, column] = angle if angle < np.float32(math.pi) else np.float32(0)

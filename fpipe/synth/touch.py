@@ -177,39 +177,42 @@ def truth_of(laid: Laid, mask: Mask) -> Truth:
     mask : (H, W) bool, where the print can be seen
     """
     master, x, y = laid.master, laid.x, laid.y
-    skin = cv2.remap(master.mask.astype(np.uint8), x, y, cv2.INTER_NEAREST) > 0
-    visible = mask & skin
+    visible = mask & (laid.contact > 0)  # contact is on skin alone
     clean = sampled(master.ridges, x, y, cubic=True, outside=0)
-    orientation, stretch = _carried_orientation(x, y, master.doubled, visible)
-    rows, columns = np.indices(x.shape, dtype=np.float32)
+    orientation, period = _carried_field(x, y, master.doubled, master.period, visible)
+    displacement = np.empty((2, *x.shape), np.float32)
+    np.subtract(x, np.arange(x.shape[1], dtype=np.float32), out=displacement[0])
+    np.subtract(y, np.arange(x.shape[0], dtype=np.float32)[:, None], out=displacement[1])
     m, s = master.minutiae, master.singular_points
-    px, py, turned = _carried_points(laid, m.x, m.y, m.direction)
+    carried = _carried_points(
+        laid, np.append(m.x, s.x), np.append(m.y, s.y), np.append(m.direction, s.direction)
+    )  # at once: it is the calls that take the time
+    (px, sx), (py, sy), (turned, pointed) = (np.split(values, [len(m)]) for values in carried)
     inside = _within(px, py, visible)
-    sx, sy, pointed = _carried_points(laid, s.x, s.y, s.direction)
     return Truth(
         pattern=master.pattern,
         minutiae=Minutiae(px, py, turned, m.kind, m.quality).take(inside),
         singular_points=SingularPoints(sx, sy, s.kind, pointed).take(_within(sx, sy, visible)),
-        ridges=((clean > 0) & skin).astype(np.uint8),
+        ridges=(clean > 0.01).astype(np.uint8),
         orientation=orientation,
-        period=(sampled(master.period, x, y) / stretch).astype(np.float32),
+        period=period,
         mask=visible,
-        displacement=np.stack([x - columns, y - rows]),
+        displacement=displacement,
     )
 
 
 @njit(cache=True)
-def _carried_orientation(x: Any, y: Any, doubled: Any, mask: Any) -> Any:  # pragma: no cover
-    """Orientation in the picture, and by how much the master's period is to be divided there; NaN outside the mask.
+def _carried_field(x: Any, y: Any, doubled: Any, period: Any, mask: Any) -> Any:  # pragma: no cover
+    """Orientation and ridge period in the picture; NaN outside the mask.
 
-    x, y, doubled : as in Laid and Master
+    x, y, doubled, period : as in Laid and Master
     A step e along a ridge of the picture is a step J e along that of the master: e = adj(J) d, and its length is the
     factor by which ridges lie closer in the picture.
     """
     height, width = x.shape
     rows, columns = doubled.shape[0], doubled.shape[1]
     orientation = np.full((height, width), np.nan, np.float32)
-    stretch = np.full((height, width), np.nan, np.float32)
+    spacing = np.full((height, width), np.nan, np.float32)
     for row in range(height):
         up, down = max(row - 1, 0), min(row + 1, height - 1)
         for column in range(width):
@@ -239,8 +242,11 @@ def _carried_orientation(x: Any, y: Any, doubled: Any, mask: Any) -> Any:  # pra
             if angle < 0:
                 angle += np.float32(math.pi)
             orientation[row, column] = angle if angle < np.float32(math.pi) else np.float32(0)
-            stretch[row, column] = math.sqrt(along_x * along_x + along_y * along_y)
-    return orientation, stretch
+            here = (1 - b) * ((1 - a) * period[i, k] + a * period[i, k + 1]) + b * (
+                (1 - a) * period[i + 1, k] + a * period[i + 1, k + 1]
+            )
+            spacing[row, column] = here / math.sqrt(along_x * along_x + along_y * along_y)
+    return orientation, spacing
 
 
 Points = NDArray[np.float32]
@@ -258,7 +264,7 @@ def _carried_points(laid: Laid, x: Points, y: Points, direction: Points) -> tupl
     row = 16.0 * (nearest // grid_x.shape[1])
     height, width = laid.shape
     jacobian = np.zeros((4, len(x)))
-    for _ in range(6):
+    for _ in range(4):
         at_x, at_y, jacobian = _at(laid, column, row)
         determinant = jacobian[0] * jacobian[3] - jacobian[1] * jacobian[2]
         off_x, off_y = x - at_x, y - at_y

@@ -41,6 +41,24 @@ def preset_option(default: str | None) -> Callable[[F], F]:
     )
 
 
+def difficulty_option(of: str) -> Callable[[F], F]:
+    """``--difficulty`` of drawn prints."""
+    return click.option(
+        "--difficulty",
+        type=click.Choice(["good", "bad", "ugly", "mixed"]),
+        default="mixed",
+        show_default=True,
+        help=f"{of}; mixed: half good, a third bad, the rest ugly.",
+    )
+
+
+def format_option(function: F) -> F:
+    """``--format`` of drawn pictures."""
+    return click.option(
+        "--format", type=click.Choice(["png", "tif", "wsq"]), default="png", show_default=True, help="Pictures."
+    )(function)
+
+
 def print_json(document: Any) -> None:
     """One document, UTF-8, keys in the order given."""
     click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fpipe.cli.common import jobs_option, json_option, print_json, progress
+from fpipe.cli.common import difficulty_option, format_option, jobs_option, json_option, print_json, progress
 
 PROFICIENCY_EXAMPLE = """\b
 Example:
@@ -25,13 +25,7 @@ Example:
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--trials", type=click.IntRange(1), required=True, help="Latents, each with its exemplars.")
 @click.option("--exemplars", type=click.IntRange(1), default=1, show_default=True, help="A trial; at most 10.")
-@click.option(
-    "--difficulty",
-    type=click.Choice(["good", "bad", "ugly", "mixed"]),
-    default="mixed",
-    show_default=True,
-    help="Of the latents; mixed: half good, a third bad, the rest ugly.",
-)
+@difficulty_option("Of the latents")
 @click.option(
     "--mated",
     type=click.FloatRange(0, 1),
@@ -56,7 +50,7 @@ Example:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Answer key; never in OUT.  Default: OUT.key.json beside OUT.",
 )
-@click.option("--format", type=click.Choice(["png", "tif", "wsq"]), default="png", show_default=True, help="Pictures.")
+@format_option
 @jobs_option
 @json_option
 def proficiency(out: Path, key: Path | None, jobs: int, as_json: bool, **wanted: Any) -> None:

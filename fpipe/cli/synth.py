@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fpipe.cli.common import jobs_option, json_option, print_json, progress
+from fpipe.cli.common import difficulty_option, format_option, jobs_option, json_option, print_json, progress
 from fpipe.cli.proficiency import grade, proficiency
 from fpipe.synth.seeds import SEEDS, USES, Use
 
@@ -68,15 +68,9 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @_counted("--rolled", 0, "Impressions of each finger rolled in ink on a card.")
 @_counted("--swiped", 0, "Impressions of each finger swiped over a line sensor.")
 @_counted("--latents", 0, "Latents of each finger; its first impression is then their mate, M.")
-@click.option(
-    "--difficulty",
-    type=click.Choice(["good", "bad", "ugly", "mixed"]),
-    default="mixed",
-    show_default=True,
-    help="Of skin, contact, sensor and surface; mixed: half good, a third bad, the rest ugly.",
-)
+@difficulty_option("Of skin, contact, sensor and surface")
 @click.option("--size", callback=_size, help="WIDTHxHEIGHT in pixels at 500 ppi; default: what each sensor gives.")
-@click.option("--format", type=click.Choice(["png", "tif", "wsq"]), default="png", show_default=True, help="Pictures.")
+@format_option
 @click.option("--masters", is_flag=True, help="Keep the fingers' clean masters too, with their truth.")
 @_seed_option
 @_use_option

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from fpipe.core.errors import Locked, UsageError
+from fpipe.core.errors import UsageError
 from fpipe.core.files import disk_errors, write_atomic
+from fpipe.store.lock import held
 
 RECIPE, LOCK = "synth.json", "lock"
 _UNFINISHED = re.compile(r"\..+\.tmp")
@@ -36,18 +35,10 @@ def claimed(out: Path, recipe: Mapping[str, Any], contents: Iterable[str]) -> It
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     _refuse_foreign(out, {*contents, RECIPE, LOCK})
-    lock = FileLock(out / LOCK, timeout=1.0)
-    try:
-        with disk_errors(out):
-            lock.acquire()
-    except Timeout as error:
-        raise Locked(where=str(out), reason="another fpipe command is filling it") from error
-    try:
+    with held(out):
         _settle_recipe(out, recipe, contents)
         _clear_unfinished(out)
         yield
-    finally:
-        lock.release()
 
 
 def _refuse_foreign(out: Path, known: set[str]) -> None:

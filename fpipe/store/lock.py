@@ -40,6 +40,16 @@ def writer_lock(folder: Path) -> Iterator[None]:
     kind = network_disk(folder)
     if kind:
         raise NetworkDisk(where=str(folder), reason=f"it is on a network disk ({kind})")
+    with held(folder):
+        yield
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder against other fpipe commands that write to it; on network disks this is a courtesy, no promise.
+
+    Raises Locked while another process holds it, DiskFull on read-only media.
+    """
     lock = FileLock(folder / "lock", timeout=WAIT_S)
     try:
         with disk_errors(folder):

@@ -29,6 +29,8 @@ SHARES: dict[Pattern, float] = {
 }
 """Natural proportions: SFinGe's of the five classes, about a fifth of the whorls double loops."""
 CORE, DELTA = 0, 1
+_LEGS_PX = 130.0
+"""How far from a core a loop's legs are bent parallel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +63,6 @@ class _Plan:
     roundness : how much the ridges over the pattern bend around the finger's tip
     slender : 0..1, how parallel the ridges under a core run to the loop's axis
     twist : rad, by which ridges spiral around the centre
-    reach : px, how far below a core ``slender`` tells
     """
 
     cores: tuple[tuple[float, float], ...]
@@ -69,7 +70,6 @@ class _Plan:
     roundness: float
     slender: float = 0.8
     twist: float = 0.0
-    reach: float = 130.0
 
 
 def draw_pattern(rng: np.random.Generator) -> Pattern:
@@ -147,7 +147,7 @@ def _zero_pole(u: FloatMap, v: FloatMap, plan: _Plan) -> FloatMap:
         others = sum(np.arctan2(y - b, x - a) for a, b in plan.cores if (a, b) != (x, y))
         axis = others - sum(np.arctan2(y - b, x - a) for a, b in plan.deltas)  # where the field points from the core
         seen = np.arctan2(v - y, u - x)
-        near = np.exp(-(((u - x) ** 2 + (v - y) ** 2) / plan.reach**2))
+        near = np.exp(-(((u - x) ** 2 + (v - y) ** 2) / _LEGS_PX**2))
         theta += (seen - plan.slender * near * np.sin(seen - axis)) / 2
     for x, y in plan.deltas:
         theta -= np.arctan2(v - y, u - x) / 2

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from fpipe.core.params import Params
-from fpipe.core.types import FloatMap
+from fpipe.core.types import FloatMap, GrayImage, Mask
 from fpipe.synth import marks
 from fpipe.synth.fields import blurred, generator, shrunk, sigmoid, smooth_noise, texture
 from fpipe.synth.impression import Difficulty, draw_severity, stored_as
@@ -245,7 +245,7 @@ def _stroke(rng: np.random.Generator, shape: tuple[int, int], what: str) -> Floa
     return np.float32(rng.uniform(60, 220) * (-1 if rng.random() < 0.85 else 0.6)) * mark
 
 
-def _stored(rng: np.random.Generator, gray: FloatMap, conditions: dict[str, Any]) -> Any:
+def _stored(rng: np.random.Generator, gray: FloatMap, conditions: dict[str, Any]) -> GrayImage:
     """The photograph: at an odd resolution, printed hard or soft, compressed."""
     shape = gray.shape
     if rng.random() < 0.3:
@@ -264,7 +264,7 @@ def _stored(rng: np.random.Generator, gray: FloatMap, conditions: dict[str, Any]
     return picture
 
 
-def _without_islands(mask: Any) -> Any:
+def _without_islands(mask: Mask) -> Mask:
     """The mask without parts too small to hold three ridges, its pinholes closed."""
     solid = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((11, 11), np.uint8))
     return cv2.morphologyEx(solid, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0

@@ -25,12 +25,15 @@ from numba import njit  # noqa: E402
 TRACE_PX = 11
 """Length of line that gives a minutia its direction."""
 _HAIR_PX = 4
+"""Thinning splits the ends of broad lines into hairs no longer than this."""
 _SPUR_PX = 7
 """A thinned line that meets another within so many pixels of its end is a flaw of the thinning."""
 _FORK_PX = 11.0
 """A valley's end and the fork of the ridges around it are no further apart."""
 _STUB_PX = 14
+"""A line that ends within so many pixels of a fork: a period and a half."""
 _FIRM = 0.5
+"""Height, of 1, that the middle of every line is to have, so that resampling keeps it whole."""
 BORDER_PX = 7
 """Within this of the skin's border a line ends because the skin does."""
 

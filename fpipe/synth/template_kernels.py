@@ -20,7 +20,10 @@ from numba import njit  # noqa: E402
 
 PATTERNS = ("arch", "tented_arch", "left_loop", "right_loop", "whorl")
 SHARES = (0.037, 0.029, 0.338, 0.317, 0.279)
-"""Natural shares of the classes (Wilson, Candela, Watson 1993, after the FBI's files), ``PATTERNS`` in order."""
+"""Natural shares of the classes (Wilson, Candela, Watson 1993, after the FBI's files), ``PATTERNS`` in order.
+
+Those of ``flow``, written again: a compiled kernel kept in the cache would not notice a change of them there.
+"""
 
 _MOST_POINTS = 400
 """Minutiae of a whole finger, and of an impression, at most."""

@@ -182,7 +182,7 @@ def test_impossible_orders() -> None:
 
 
 def test_a_folder_that_is_being_filled_is_locked(tmp_path: Path) -> None:
-    with FileLock(tmp_path / "lock"), pytest.raises(Locked, match="another fpipe command is filling it"):
+    with FileLock(tmp_path / "lock"), pytest.raises(Locked, match="another fpipe command"):
         synth_templates(tmp_path, Order(10))
     synth_templates(tmp_path, Order(10))
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fpipe.core.conventions import CELL_PX
 from fpipe.core.types import Template
 from fpipe.minutiae import blob
+from fpipe.synth import flow, templates
 from fpipe.synth import template_kernels as kernels
-from fpipe.synth import templates
 from fpipe.synth.seeds import finger_seed
 from fpipe.synth.templates import IMPRESSIONS, PATTERNS, SHARES, DrawnTemplates
 
@@ -80,6 +80,8 @@ def test_classes_come_in_their_natural_shares() -> None:
     count = 4000
     found = Counter(DRAWN.pattern(finger_seed("test", 2, finger)) for finger in range(count))
     assert sum(SHARES) == pytest.approx(1)
+    whorls = {"whorl": flow.SHARES["whorl"] + flow.SHARES["double_loop"]}
+    assert dict(zip(PATTERNS, SHARES, strict=True)) == pytest.approx({k: (flow.SHARES | whorls)[k] for k in PATTERNS})
     for name, share in zip(PATTERNS, SHARES, strict=True):
         assert abs(found[name] - count * share) < 4 * np.sqrt(count * share * (1 - share)), name
 

@@ -373,18 +373,18 @@ def identities(fingers: int, jobs: int) -> None:
     second: dict[str, Read] = {}
     for r in prints:
         (second if r.finger in first else first)[r.finger] = r
-    match = comparer()
-    gallery = [match.prepare(r.template) for r in first.values()]
     names = list(first)
-    genuine, impostor = [], []
+    genuine, impostor, closest = [], [], (0.0, "", "")
     for name, row in spread(partial(_against, list(first.values())), list(second.items()), jobs, _lost):
         for other, score in zip(names, row, strict=True):
             (genuine if other == name[0] else impostor).append(score)
-    del gallery
+            if other != name[0]:
+                closest = max(closest, (score, name[0], other))
     print(f"{len(first)} fingers, {len(genuine)} genuine and {len(impostor):,} impostor scores")
     print(f"genuine: 0 1 5 50 %: {quantiles(genuine, (0, 1, 5, 50), 2)}")
     print(f"impostor: 50 99 99.9 99.99 100 %: {quantiles(impostor, (50, 99, 99.9, 99.99, 100), 2)}")
     top = float(np.max(impostor))
+    print(f"highest impostor score: {closest[0]:.2f}, second print of finger {closest[1]}, first of {closest[2]}")
     print(f"genuine scores above the highest impostor score: {np.mean(np.array(genuine) > top):.2%}")
 
 

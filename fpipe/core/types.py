@@ -81,10 +81,34 @@ class Minutiae:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What a learned reader sees in a picture of H x W px; all but the mask and the ridges on a grid of cells.
+
+    mask : (H, W) bool; ridges : (H, W) float32, -1 valley .. 1 ridge
+    stride : px to a cell, each way; h = ceil(H / stride), w = ceil(W / stride)
+    doubled : (2, h, w) float32, cosine and sine of the doubled orientation, about of length 1
+    period : (h, w) float32, px
+    minutia : (h, w) float32, 0..1, that one lies in the cell; bifurcation : (h, w) float32, 0..1, that it is one
+    direction : (h, w) float32, rad, [0, 2 pi); offset : (2, h, w) float32, px, of a minutia from the cell's middle
+    """
+
+    mask: Mask
+    ridges: FloatMap
+    stride: int
+    doubled: FloatMap
+    period: FloatMap
+    minutia: FloatMap
+    bifurcation: FloatMap
+    direction: FloatMap
+    offset: FloatMap
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Template:
     """What is kept of a print for comparison.
 
     width, height : of the picture, px at 500 ppi
+    weak : minutiae that the extractor doubts: kept with the print, they take no part in comparisons
     mask : (rows, columns) bool on the CELL_PX grid, True = print; None where unknown (imported templates)
     orientation : (rows, columns) float32 rad on the same grid, NaN outside the print; None where not kept
     source : extraction digest, or the format and sha256 of an imported template
@@ -96,6 +120,7 @@ class Template:
     mask: NDArray[np.bool_] | None = None
     orientation: NDArray[np.float32] | None = None
     source: str = ""
+    weak: Minutiae = field(default_factory=Minutiae.empty)
 
     def __post_init__(self) -> None:
         for grid in (self.mask, self.orientation):

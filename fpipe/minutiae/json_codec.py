@@ -2,11 +2,12 @@
 
     {"format": "fpipe-template", "version": 1, "width": 388, "height": 374, "ppi": 500, "source": "...",
      "minutiae": [{"x": 12.5, "y": 40.125, "direction": 1.57, "type": "ending", "quality": 80}, ...],
-     "mask": ["0110", ...], "orientation": [[0.5, null, ...], ...]}
+     "weak": [...], "mask": ["0110", ...], "orientation": [[0.5, null, ...], ...]}
 
 Positions in px at 500 ppi from the top left; direction in rad, counter-clockwise, [0, 2 pi), along the ridge of an
 ending and the valley of a bifurcation; type "ending", "bifurcation" or "other"; quality 1..100, 0 = not reported.
-``mask`` (a row of the 12 px grid a string, 1 = print) and ``orientation`` (rad, null outside the print) may be absent.
+``weak`` (minutiae that take no part in comparisons), ``mask`` (a row of the 12 px grid a string, 1 = print) and
+``orientation`` (rad, null outside the print) may be absent.
 """
 
 from __future__ import annotations
@@ -24,17 +25,12 @@ from fpipe.minutiae.blob import MOST_PX
 
 FORMAT, VERSION = "fpipe-template", 1
 _KEYS = {"format", "version", "width", "height", "ppi", "source", "minutiae"}
-_GRIDS = {"mask", "orientation"}
+_OPTIONAL = {"weak", "mask", "orientation"}
 _MINUTIA_KEYS = {"x", "y", "direction", "type", "quality"}
 
 
 def write(template: Template) -> bytes:
     """Template -> JSON; read gives back every number exactly."""
-    m = template.minutiae
-    minutiae = [
-        {"x": _short(x), "y": _short(y), "direction": _short(d), "type": KIND_NAMES[k], "quality": int(q)}
-        for x, y, d, k, q in zip(m.x, m.y, m.direction, m.kind, m.quality, strict=True)
-    ]
     document: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
@@ -42,13 +38,22 @@ def write(template: Template) -> bytes:
         "height": template.height,
         "ppi": PPI,
         "source": template.source,
-        "minutiae": minutiae,
+        "minutiae": _rows(template.minutiae),
     }
+    if len(template.weak):
+        document["weak"] = _rows(template.weak)
     if template.mask is not None:
         document["mask"] = ["".join("01"[int(cell)] for cell in row) for row in template.mask]
     if template.orientation is not None:
         document["orientation"] = [[None if np.isnan(a) else _short(a) for a in row] for row in template.orientation]
     return (json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+
+
+def _rows(m: Minutiae) -> list[dict[str, Any]]:
+    return [
+        {"x": _short(x), "y": _short(y), "direction": _short(d), "type": KIND_NAMES[k], "quality": int(q)}
+        for x, y, d, k, q in zip(m.x, m.y, m.direction, m.kind, m.quality, strict=True)
+    ]
 
 
 def read(data: bytes, where: str) -> Template:
@@ -64,31 +69,35 @@ def read(data: bytes, where: str) -> Template:
 
 
 def _template(document: Any) -> Template:
-    _keys(document, _KEYS, _GRIDS, "the document")
+    _keys(document, _KEYS, _OPTIONAL, "the document")
     if (document["format"], document["version"], document["ppi"]) != (FORMAT, VERSION, PPI):
         got = ", ".join(f"{key} {document[key]!r}" for key in ("format", "version", "ppi"))
         raise ValueError(f"{got}; expected {FORMAT!r}, {VERSION} and {PPI}")
     width, height = (_whole(document[side], 1, MOST_PX, side) for side in ("width", "height"))
     if not isinstance(document["source"], str):
         raise ValueError(f"source is {document['source']!r}, expected text")  # noqa: TRY004 - one error for the schema
-    minutiae = document["minutiae"]
-    if not isinstance(minutiae, list):
-        raise ValueError("minutiae is not a list")  # noqa: TRY004
-    rows = [_minutia(m, width, height, f"minutia {number}") for number, m in enumerate(minutiae)]
-    x, y, direction, kind, quality = zip(*rows, strict=True) if rows else [()] * 5
     return Template(
-        Minutiae(
-            np.array(x, np.float32),
-            np.array(y, np.float32),
-            wrap_direction(np.array(direction, np.float32)),
-            np.array(kind, np.uint8),
-            np.array(quality, np.uint8),
-        ),
+        _minutiae(document["minutiae"], width, height, "minutia"),
         width,
         height,
         _mask(document["mask"], height, width) if "mask" in document else None,
         _orientation(document["orientation"], height, width) if "orientation" in document else None,
         document["source"],
+        _minutiae(document.get("weak", []), width, height, "weak minutia"),
+    )
+
+
+def _minutiae(values: Any, width: int, height: int, what: str) -> Minutiae:
+    if not isinstance(values, list):
+        raise ValueError("minutiae is not a list" if what == "minutia" else "weak is not a list")  # noqa: TRY004
+    rows = [_minutia(m, width, height, f"{what} {number}") for number, m in enumerate(values)]
+    x, y, direction, kind, quality = zip(*rows, strict=True) if rows else [()] * 5
+    return Minutiae(
+        np.array(x, np.float32),
+        np.array(y, np.float32),
+        wrap_direction(np.array(direction, np.float32)),
+        np.array(kind, np.uint8),
+        np.array(quality, np.uint8),
     )
 
 

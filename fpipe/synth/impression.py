@@ -103,7 +103,7 @@ class Impression(Params):
             wobble_px=0.6 + 0.8 * severity,
             lift_px=6.0 if rolled else 12 + 16 * severity,
             scale=1.08 if sensor == "prism" else 1.0,
-            scale_sd=0.05 if self.any_turn else 0.01,
+            scale_sd=0.1 if self.any_turn else 0.01,
             strips_px=1.6 if sensor == "swipe" else 0.0,
         )
 

@@ -108,7 +108,7 @@ class Latent(Params):
             twist_rad=0.06 * trouble.distortion,
             wobble_px=1.3 * trouble.distortion,
             lift_px=75 * (1 - trouble.area),
-            scale_sd=0.05 if self.any_turn else 0.02,
+            scale_sd=0.1 if self.any_turn else 0.02,
         )
 
 

@@ -146,7 +146,7 @@ class Touch(Params):
         nodes_x, nodes_y = np.meshgrid(
             _STEP * (np.arange(columns) - 1) + (_STEP - 1) / 2, _STEP * (np.arange(rows) - 1) + (_STEP - 1) / 2
         )
-        scale = self.scale * float(np.clip(rng.normal(1, self.scale_sd), 0.85, 1.18))
+        scale = self.scale * float(np.clip(rng.normal(1, self.scale_sd), 0.72, 1.38))
         u, v = (nodes_x - place[0]) / scale, (nodes_y - place[1]) / scale
         u, v = np.cos(angle) * u - np.sin(angle) * v, np.sin(angle) * u + np.cos(angle) * v
         stuck_x, stuck_y = rng.uniform(45, 75), rng.uniform(55, 95)

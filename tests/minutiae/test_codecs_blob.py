@@ -15,26 +15,26 @@ from fpipe.core.types import Minutiae, Template
 from fpipe.minutiae import blob
 
 
-def a_template(seed: int = 1, count: int = 20, width: int = 300, height: int = 400, grids: bool = True) -> Template:
+def a_template(
+    seed: int = 1, count: int = 20, width: int = 300, height: int = 400, grids: bool = True, weak: int = 0
+) -> Template:
     rng = np.random.default_rng(seed)
     shape = grid_shape(height, width)
     orientation = rng.uniform(0, np.pi, shape).astype(np.float32)
     mask = rng.random(shape) > 0.3
     orientation[~mask] = np.nan
-    return Template(
+    minutiae, doubted = (
         Minutiae(
-            rng.uniform(0, width - 1, count).astype(np.float32),
-            rng.uniform(0, height - 1, count).astype(np.float32),
-            rng.uniform(0, TWO_PI, count).astype(np.float32),
-            rng.integers(0, 3, count).astype(np.uint8),
-            rng.integers(0, 101, count).astype(np.uint8),
-        ),
-        width,
-        height,
-        mask if grids else None,
-        orientation if grids else None,
-        "0123456789abcdef",
+            rng.uniform(0, width - 1, number).astype(np.float32),
+            rng.uniform(0, height - 1, number).astype(np.float32),
+            rng.uniform(0, TWO_PI, number).astype(np.float32),
+            rng.integers(0, 3, number).astype(np.uint8),
+            rng.integers(0, 101, number).astype(np.uint8),
+        )
+        for number in (count, weak)
     )
+    grid = (mask, orientation) if grids else (None, None)
+    return Template(minutiae, width, height, *grid, "0123456789abcdef", doubted)
 
 
 def same(a: Template, b: Template) -> bool:
@@ -43,6 +43,7 @@ def same(a: Template, b: Template) -> bool:
     return (
         (a.width, a.height, a.source) == (b.width, b.height, b.source)
         and all(np.array_equal(getattr(a.minutiae, c), getattr(b.minutiae, c)) for c in columns)
+        and all(np.array_equal(getattr(a.weak, c), getattr(b.weak, c)) for c in columns)
         and all((p is None) == (q is None) for p, q in grids)
         and all(p is None or np.array_equal(p, q, equal_nan=p.dtype != bool) for p, q in grids)
     )
@@ -54,9 +55,12 @@ def same(a: Template, b: Template) -> bool:
     width=st.integers(1, 8191),
     height=st.integers(1, 900),
     grids=st.booleans(),
+    weak=st.integers(0, 12),
 )
-def test_decoding_gives_back_what_quantising_gives(seed: int, count: int, width: int, height: int, grids: bool) -> None:
-    given_template = a_template(seed, count, width, height, grids)
+def test_decoding_gives_back_what_quantising_gives(
+    seed: int, count: int, width: int, height: int, grids: bool, weak: int
+) -> None:
+    given_template = a_template(seed, count, width, height, grids, weak)
     once = blob.quantised(given_template)
     assert same(blob.quantised(once), once)
     assert blob.encode(once) == blob.encode(given_template)
@@ -88,17 +92,27 @@ def test_the_bytes_of_version_1_stay() -> None:
     assert same(blob.decode(encoded, "t"), template)
 
 
+def test_weak_minutiae_follow_the_grids() -> None:
+    """Origin: as above; flag 4, their number after the header, their columns before the source."""
+    m = Minutiae(*(np.array([v], np.float32) for v in (1.5, 2, np.pi)), *(np.array([v], np.uint8) for v in (1, 9)))
+    encoded = blob.encode(Template(m, 20, 10, source="ab", weak=m))
+    header, columns = "4650541a010414000a00010002000100", "0c00100000800109"
+    assert encoded[:-4] == bytes.fromhex(header + 2 * columns + "6162")
+    assert same(blob.decode(encoded, "t"), Template(m, 20, 10, source="ab", weak=m))
+
+
 def test_every_cut_is_noticed() -> None:
-    data = blob.encode(a_template())
-    for length in range(len(data)):
-        with pytest.raises(BadTemplate, match="here"):
-            blob.decode(data[:length], "here")
-    with pytest.raises(BadTemplate):
-        blob.decode(data + b"\0", "here")
+    for template in (a_template(), a_template(weak=5)):
+        data = blob.encode(template)
+        for length in range(len(data)):
+            with pytest.raises(BadTemplate, match="here"):
+                blob.decode(data[:length], "here")
+        with pytest.raises(BadTemplate):
+            blob.decode(data + b"\0", "here")
 
 
 def test_every_flipped_bit_is_noticed() -> None:
-    data = blob.encode(a_template(count=5))
+    data = blob.encode(a_template(count=5, weak=3))
     for position in range(len(data)):
         for bit in range(8):
             damaged = bytearray(data)

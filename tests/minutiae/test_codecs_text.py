@@ -131,6 +131,7 @@ DOCUMENT: dict[str, Any] = {
     "ppi": 500,
     "source": "x",
     "minutiae": [{"x": 1.5, "y": 2, "direction": 3.25, "type": "ending", "quality": 7}],
+    "weak": [{"x": 3, "y": 2, "direction": 0.5, "type": "bifurcation", "quality": 2}],
     "mask": ["10"],
     "orientation": [[0.5, None]],
 }
@@ -149,10 +150,13 @@ def test_json_gives_back_every_number(seed: int, count: int, grids: bool) -> Non
         rng.integers(0, 3, count).astype(np.uint8),
         rng.integers(0, 101, count).astype(np.uint8),
     )
-    template = Template(m, 300, 400, rng.random(shape) > 0.5 if grids else None, orientation if grids else None, "é")
+    weak = m.take(np.arange(count) % 3 == 0)
+    grid = (rng.random(shape) > 0.5, orientation) if grids else (None, None)
+    template = Template(m, 300, 400, *grid, "é", weak)
     back = json_codec.read(json_codec.write(template), "t")
     for column in ("x", "y", "direction", "kind", "quality"):
         assert np.array_equal(getattr(back.minutiae, column), getattr(m, column))
+        assert np.array_equal(getattr(back.weak, column), getattr(weak, column))
     assert (back.width, back.height, back.source) == (300, 400, "é")
     if grids:
         assert np.array_equal(back.mask, template.mask)
@@ -164,6 +168,7 @@ def test_json_gives_back_every_number(seed: int, count: int, grids: bool) -> Non
 def test_the_documented_document_is_read() -> None:
     template = json_codec.read(json.dumps(DOCUMENT).encode(), "t")
     assert template.minutiae.x.tolist() == [1.5]
+    assert template.weak.x.tolist() == [3]
     assert template.mask is not None
     assert template.mask.tolist() == [[True, False]]
 
@@ -193,6 +198,8 @@ def test_the_documented_document_is_read() -> None:
         (("minutiae", 0, "quality"), 101),
         (("minutiae", 0, "quality"), 1.5),
         (("minutiae", 0, "extra"), 1),
+        (("weak",), {}),
+        (("weak", 0, "x"), 30),
         (("mask",), ["1"]),
         (("mask",), ["12"]),
         (("mask",), None),

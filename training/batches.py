@@ -1,0 +1,110 @@
+"""Stored crops -> batches: each time another symmetry, tone, blur and noise, with the truth carried along."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from crops import NAMES
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fpipe.core.types import KIND_BIFURCATION
+from fpipe.enhance.learned import STRIDE, network_input
+
+SPREAD_CELLS = 0.8
+"""Sigma of the heat around a minutia, cells: a network that is a cell off is not punished as for a false minutia."""
+
+_DOUBLED = np.zeros((2, 181), np.float32)  # orientation byte -> cos 2t, sin 2t
+_DOUBLED[0, 1:], _DOUBLED[1, 1:] = (f(2 * np.deg2rad(np.arange(180) + 0.5)) for f in (np.cos, np.sin))
+
+
+def batches(folder: Path, size: int, seed: int, step: int) -> Iterator[dict[str, Tensor]]:
+    """Batches for ever, from ``step`` on: crops in a new order every round.  The same seed, the same batches."""
+    stored = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+    count = len(stored["picture"])
+    each = count // size
+    bank = np.random.default_rng([seed, 1]).standard_normal((1024, 1024), np.float32)
+    while True:
+        order = np.random.default_rng([seed, 2, step // each]).permutation(count)
+        place = step % each
+        rng = np.random.default_rng([seed, 3, step])
+        rows = order[place * size : (place + 1) * size]
+        crops = [changed({name: np.asarray(stored[name][i]) for name in NAMES}, rng, bank) for i in rows]
+        yield {name: torch.from_numpy(np.stack([c[name] for c in crops])) for name in crops[0]}
+        step += 1
+
+
+def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArray[np.float32]) -> dict[str, Any]:
+    """One crop under one of the eight symmetries, its look a little changed, as the losses take it."""
+    planes = [crop["picture"], np.unpackbits(crop["ridges"], axis=1), crop["mask"], crop["period"]]
+    minutiae = crop["minutiae"][crop["minutiae"][:, 3] > 0].astype(np.float32)
+    doubled = _DOUBLED[:, crop["orientation"]]
+    size = crop["picture"].shape[0]
+    if rng.integers(2):
+        planes, doubled = [p[:, ::-1] for p in planes], doubled[:, :, ::-1] * np.array([[[1]], [[-1]]], np.float32)
+        minutiae[:, 0], minutiae[:, 2] = size - 1 - minutiae[:, 0], np.pi - minutiae[:, 2]
+    quarter = int(rng.integers(4))
+    planes, doubled = [np.rot90(p, quarter) for p in planes], np.rot90(doubled, quarter, (1, 2)) * (-1) ** quarter
+    for _ in range(quarter):
+        minutiae[:, :2] = np.column_stack([minutiae[:, 1], size - 1 - minutiae[:, 0]])
+    minutiae[:, 2] += quarter * np.pi / 2
+    picture, ridges, mask, period = (np.ascontiguousarray(p) for p in planes)
+    points = np.zeros((7, size // STRIDE, size // STRIDE), np.float32)
+    _place(minutiae, points)
+    return {
+        "input": network_input(_toned(picture, rng, bank)),
+        "ridges": ridges[None],
+        "mask": mask[None],
+        "period": period[None],
+        "orientation": np.ascontiguousarray(doubled, np.float32),
+        "points": points,
+    }
+
+
+def _toned(picture: NDArray[np.uint8], rng: np.random.Generator, bank: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Gamma, contrast, brightness, at times blur, noise, or JPEG."""
+    levels = (np.arange(256, dtype=np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.25)))
+    levels = (levels - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5 + np.float32(rng.normal(0, 0.06))
+    image = cv2.LUT(picture, (np.clip(levels, 0, 1) * 255).astype(np.uint8))
+    if rng.random() < 0.25:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
+    if rng.random() < 0.4:
+        y, x = rng.integers(bank.shape[0] - picture.shape[0], size=2)
+        noise = bank[y : y + picture.shape[0], x : x + picture.shape[1]]
+        image = cv2.addWeighted(image, 1.0, noise, float(rng.uniform(1, 12)), 0, dtype=cv2.CV_8U)
+    if rng.random() < 0.1:
+        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
+        image = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(image, np.uint8)
+
+
+@njit(cache=True)
+def _place(minutiae, points):  # type: ignore[no-untyped-def]
+    """Fill (7, rows, columns): heat, weight, bifurcation, cos, sin of the direction, offset x, y in cells.
+
+    The last five are those of the nearest minutia, the weight the heat where it is near enough to say so.
+    """
+    rows, columns = points.shape[1:]
+    for m in range(len(minutiae)):
+        u, v = (minutiae[m, 0] + 0.5) / STRIDE - 0.5, (minutiae[m, 1] + 0.5) / STRIDE - 0.5
+        column, row = round(u), round(v)
+        for r in range(max(row - 2, 0), min(row + 3, rows)):
+            for c in range(max(column - 2, 0), min(column + 3, columns)):
+                near = math.exp(-((r - v) ** 2 + (c - u) ** 2) / (2 * SPREAD_CELLS**2))
+                if r == row and c == column:
+                    near = 1.0
+                if near <= points[0, r, c]:
+                    continue
+                points[0, r, c] = near
+                if abs(r - row) <= 1 and abs(c - column) <= 1:
+                    points[1, r, c] = near
+                    points[2, r, c] = minutiae[m, 3] == KIND_BIFURCATION
+                    points[3, r, c], points[4, r, c] = math.cos(minutiae[m, 2]), math.sin(minutiae[m, 2])
+                    points[5, r, c], points[6, r, c] = u - c, v - r

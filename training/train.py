@@ -1,0 +1,138 @@
+"""Train the reader on crops drawn by crops.py, until a budget of time is over.
+
+    python training/train.py CROPS OUT --minutes 90 [--resume STATE] [--device cuda]
+
+OUT/state.pt (weights and step) is written every few minutes and at the end; OUT/log.jsonl holds the losses.
+The rate falls to nothing over the budget.  Convolutions run in bfloat16 on a processor that has it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from batches import batches
+from network import Reader, split
+from torch import Tensor
+from torch.nn import functional
+
+from fpipe.enhance.learned import STRIDE
+
+BATCH = 8
+WARM_UP = 300
+"""Steps in which the rate rises."""
+SAVE_S, LOG_S = 240.0, 30.0
+KEEP = 0.999
+"""Of the weights' running mean, a step: it reads better than the last weights."""
+
+
+def losses(out: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each one weighted; orientation, ridges and period count only inside the mask, what a minutia is only at one."""
+    found = split(out.float())
+    mask = target["mask"].float()
+    inside = mask.sum() + 1
+    heat, weight, kind = (target["points"][:, i : i + 1] for i in range(3))
+    total = weight.sum() + 1
+    p = found["minutia"].sigmoid()
+    peak = (heat == 1).float()
+    hit, miss = functional.logsigmoid(found["minutia"]), functional.logsigmoid(-found["minutia"])
+    focal = -(peak * (1 - p) ** 2 * hit + (1 - peak) * (1 - heat) ** 4 * p**2 * miss).sum() / (peak.sum() + 1)
+    turn = 1 - (functional.normalize(found["orientation"], dim=1) * target["orientation"]).sum(1, keepdim=True)
+    length = (found["orientation"].norm(dim=1, keepdim=True) - 1) ** 2
+    ridges = functional.binary_cross_entropy_with_logits(
+        found["ridges"], functional.pixel_unshuffle(target["ridges"].float(), STRIDE), reduction="none"
+    )
+    direction, offset = target["points"][:, 3:5], target["points"][:, 5:7]
+    aim = 1 - (functional.normalize(found["direction"], dim=1) * direction).sum(1, keepdim=True)
+    return {
+        "minutia": focal,
+        "kind": 0.2
+        * (functional.binary_cross_entropy_with_logits(found["kind"], kind, reduction="none") * weight).sum()
+        / total,
+        "direction": 0.7 * (aim * weight).sum() / total,
+        "offset": 0.3 * ((found["offset"] - offset).abs() * weight).sum() / total,
+        "mask": 0.5 * functional.binary_cross_entropy_with_logits(found["mask"], mask),
+        "orientation": ((turn + 0.02 * length) * mask).sum() / inside,
+        "period": 0.05 * ((found["period"] - target["period"].float() / 8).abs() * mask).sum() / inside,
+        "ridges": (ridges * mask).sum() / (STRIDE**2 * inside),
+    }
+
+
+def train(folder: Path, out: Path, minutes: float, device: str, resume: Path | None, seed: int, rate: float) -> None:
+    """Until the time is over."""
+    torch.manual_seed(seed)
+    out.mkdir(parents=True, exist_ok=True)
+    reader: Any = Reader().to(device).to(memory_format=torch.channels_last)
+    mean = torch.optim.swa_utils.AveragedModel(
+        reader, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(KEEP), use_buffers=True
+    )
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=rate, weight_decay=1e-3)
+    first = 0
+    if resume is not None:
+        state = torch.load(resume, map_location=device, weights_only=True)
+        reader.load_state_dict(state["reader"])
+        mean.module.load_state_dict(state["mean"])
+        first = state["step"]
+    step = first
+    sums: dict[str, float] = {}
+    start = saved = told = time.monotonic()
+    for batch in batches(folder, BATCH, seed, first):
+        passed = (time.monotonic() - start) / (60 * minutes)
+        if passed >= 1:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = (
+                rate * min(1, (step - first + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * passed)))
+            )
+        target = {name: values.to(device) for name, values in batch.items()}
+        with torch.autocast(device, dtype=torch.bfloat16):
+            result = reader(target["input"].to(memory_format=torch.channels_last))
+        parts = losses(result, target)
+        optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        torch.nn.utils.clip_grad_norm_(reader.parameters(), 5.0)
+        optimiser.step()
+        mean.update_parameters(reader)
+        step += 1
+        for name, value in {**{k: float(v.detach()) for k, v in parts.items()}, "count": 1.0}.items():
+            sums[name] = sums.get(name, 0.0) + value
+        now = time.monotonic()
+        if now - told > LOG_S:
+            count = sums.pop("count")
+            line = {
+                "step": step,
+                "minutes": round((now - start) / 60, 2),
+                "ms_a_step": round(1e3 * (now - told) / count),
+            }
+            line |= {name: round(value / count, 4) for name, value in sums.items()}
+            with (out / "log.jsonl").open("a", encoding="utf-8") as handle:
+                handle.write(json.dumps(line) + "\n")
+            sums, told = {}, now
+        if now - saved > SAVE_S:
+            _save(out, reader, mean, step, seed)
+            saved = now
+    _save(out, reader, mean, step, seed)
+
+
+def _save(out: Path, reader: Any, mean: Any, step: int, seed: int) -> None:
+    state = {"reader": reader.state_dict(), "mean": mean.module.state_dict(), "step": step, "seed": seed}
+    torch.save(state, out / "state.tmp")
+    (out / "state.tmp").replace(out / "state.pt")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("crops", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, default=90)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--resume", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    options = parser.parse_args()
+    train(options.crops, options.out, options.minutes, options.device, options.resume, options.seed, options.rate)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fpipe.core.files import sha256_hex
-from fpipe.index import Gallery, NewPrint, Vectors
+from fpipe.index import Gallery, NewPrint, Reextraction, Vectors
 from fpipe.index.records import Kind
 
 WIDTH = 6
@@ -65,6 +66,20 @@ def filled(path: Path, count: int, *, batch: int = 7, keep_originals: bool = Tru
     return prints
 
 
+def again(before: NewPrint, *, method: str) -> NewPrint:
+    """A print as another method reads it: another template and other vectors, all else as it was."""
+    rng = np.random.default_rng(list(f"{method} {before.print}".encode()))
+    template = rng.bytes(int(rng.integers(60, 2500)))
+    vectors = vectors_of(template)
+    facts = {"preset": f"preset-{method}", "extraction_digest": sha256_hex(method.encode())[:16]}
+    return replace(before, template=template, vectors=vectors, minutiae=len(vectors) + 900, **facts)
+
+
+def reextraction(number: int, new: NewPrint) -> Reextraction:
+    """What a gallery is given of it; number : the print's id."""
+    return Reextraction(number, new.preset, new.extraction_digest, new.minutiae, new.template, new.vectors)
+
+
 def files_of(path: Path) -> dict[str, bytes]:
     """Every file of a gallery."""
     return {p.relative_to(path).as_posix(): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
@@ -90,3 +105,32 @@ def traces(path: Path, gone: NewPrint) -> list[str]:
             found.append(f"{name}: its name")
         found += [f"{name}: {what}" for what, needle in needles.items() if needle in data]
     return found
+
+
+def assert_holds(path: Path, prints: list[NewPrint]) -> None:
+    """Everything about these prints, and no others, is found as it was given."""
+    with Gallery.open(path) as gallery:
+        assert gallery.check() == []
+        assert gallery.leftovers() == []
+        records = gallery.records()
+        assert [record.print for record in records] == [p.print for p in prints]
+        ids = gallery.print_ids()
+        assert ids.tolist() == [record.id for record in records]
+        assert gallery.templates(ids) == [p.template for p in prints]
+        queries = np.random.default_rng(0).integers(0, 256, (20, WIDTH), dtype=np.uint8)
+        hits = gallery.search(queries, 12)
+        counts = [len(p.vectors) for p in prints]
+        bits = np.concatenate([np.zeros((0, WIDTH), np.uint8), *(p.vectors.bits for p in prints)])
+        owner = np.repeat(ids, counts)
+        differ = np.unpackbits(queries[:, None] ^ bits[None], axis=2).sum(2)
+        weights = [np.sqrt(np.unpackbits(b, axis=1).sum(1)) for b in (queries, bits)]
+        unlike = np.sqrt(differ) / (weights[0][:, None] + weights[1][None])
+        order = np.argsort(unlike.round(9), axis=1, kind="stable")[:, :12]
+        assert (hits.print_id[:, : order.shape[1]] == owner[order]).all()
+        for record, given in zip(records, prints, strict=True):
+            for name in ("sha256", "subject", "finger", "kind", "ppi", "format", "width", "minutiae", "preset"):
+                assert getattr(record, name) == getattr(given, name)
+            assert record.extraction_digest == given.extraction_digest
+            assert record.vectors == len(given.vectors)
+            if gallery.keep_originals:
+                assert gallery.original(record) == given.original

@@ -21,8 +21,9 @@ from fpipe.cli.common import (
 if TYPE_CHECKING:
     from fpipe.index.records import Kind
     from fpipe.service.enroll import Outcome
+    from fpipe.service.reextract import Outcome as Reextracted
 
-_KINDS = ("plain", "rolled", "latent")
+_KINDS: tuple[Kind, ...] = ("plain", "rolled", "latent")
 
 
 def _example(*lines: str) -> str:
@@ -133,6 +134,72 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
             click.echo(f"{outcome.status} {outcome.file}")
 
 
+@command.command(
+    epilog=_example(
+        "fpipe gallery reextract G --jobs 4",
+        "fpipe gallery reextract G --kind latent --preset mine.toml --json > done.jsonl",
+    )
+)
+@gallery_argument
+@click.option("--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="Only prints of this type; repeatable.")
+@preset_option(None)
+@jobs_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line a print, then a summary line.")
+def reextract(gallery: Path, kinds: tuple[Kind, ...], preset: str | None, jobs: int, as_json: bool) -> int:
+    """Read the prints of GALLERY again, by newer methods, from their originals.
+
+    By default each by the preset of its kind.  Prints that were read by these
+    methods already are left alone, so an interrupted run can simply be repeated.
+    Imported templates stay as they are.  A print that can't be read again keeps
+    its old template and is listed with the reason: exit 3, or 5 where no print of
+    GALLERY was read by these methods in the end.
+    """
+    from fpipe.service.reextract import count_prints
+    from fpipe.service.reextract import reextract as run
+
+    counts = {"reextracted": 0, "current": 0, "imported": 0, "kept": 0}
+    interrupted = False
+    with progress("reading again", count_prints(gallery, kinds or _KINDS)) as advance:
+        outcomes = run(gallery, kinds=kinds or _KINDS, preset=preset, jobs=jobs)
+        try:
+            for outcome in outcomes:
+                _tell_again(outcome, as_json)
+                counts[outcome.status] += 1
+                advance(1)
+        except KeyboardInterrupt:
+            interrupted = True
+    _sum_up(gallery, counts, interrupted, as_json)
+    if interrupted:
+        raise KeyboardInterrupt
+    if counts["kept"]:
+        return 3 if counts["reextracted"] or counts["current"] else 5
+    return 0
+
+
+def _tell_again(outcome: Reextracted, as_json: bool) -> None:
+    if as_json:
+        print_json_line({"type": "item", **outcome.as_document()})
+    elif outcome.code:
+        notice(f"{outcome.record.print} keeps its template ({outcome.code}): {outcome.message}")
+    else:
+        click.echo(f"{outcome.status} {outcome.record.print}")
+
+
+def _sum_up(gallery: Path, counts: dict[str, int], interrupted: bool, as_json: bool) -> None:
+    """The counts, and what methods the gallery holds now."""
+    from fpipe.index import Gallery
+    from fpipe.service.storing import mixed_methods
+
+    with Gallery.open(gallery) as opened:
+        methods = opened.extraction_digests()
+    if as_json:
+        print_json_line({"type": "summary", **counts, "interrupted": interrupted, "extraction_digests": methods})
+        return
+    click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+    for line in mixed_methods(methods):
+        notice(line)
+
+
 @command.command("list", epilog=_example("fpipe gallery list G", "fpipe gallery list G --json"))
 @gallery_argument
 @json_option
@@ -220,7 +287,7 @@ def rebuild(gallery: Path, as_json: bool) -> None:
     from fpipe.index import Gallery
     from fpipe.service.enroll import rebuild_gallery
 
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, write=True) as opened:  # as a reader it would refuse one of an older version
         prints = len(opened.print_ids())
     with progress("rebuilding", prints) as advance:
         rebuild_gallery(gallery, advance)

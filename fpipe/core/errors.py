@@ -239,7 +239,7 @@ class GalleryVersion(FpipeError):
 
     code = "gallery_version"
     template = "{where}: the gallery has version {got}, this fpipe reads {expected}"
-    hint = "use the fpipe that wrote it, or a newer one"
+    hint = "{what_to_do}"
 
 
 class Locked(FpipeError):

@@ -23,8 +23,8 @@ from fpipe.evaluate.templates import Prints, load_or_reason
 from fpipe.index import Gallery, NewPrint
 from fpipe.minutiae import blob
 from fpipe.pipeline.compare import Prepared, comparer
-from fpipe.service.enroll import vectors_of
 from fpipe.service.search import Searcher
+from fpipe.service.storing import vectors_of
 from fpipe.service.workers import spread
 
 LOWEST = -1.0

@@ -1,9 +1,18 @@
-"""The searchable half of a gallery: segments, and the vectors that still wait in the database for theirs."""
+"""The searchable half of a gallery: segments, and the vectors that still wait in the database for theirs.
+
+A print that waits is looked for in the database alone.  Where a segment has rows of it too, it was re-extracted: those
+rows are of a template that is no more, and go when the segment is written again.  So a batch of re-extracted prints
+costs as much as one of added prints, whatever the size of their segments, and is committed together with their records:
+there is no moment at which a print is found twice, by old vectors, or not at all.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +26,29 @@ from fpipe.store.database import Database
 
 _TRIES = 5
 """Attempts of a reader at a set of segments that a writer replaces meanwhile."""
+_SHARE = 16
+"""A segment is written again when a sixteenth of its rows has been replaced: at most 16 times in a re-extraction."""
+
+Part = TypeVar("Part")
+
+
+def placed(
+    entries: Sequence[SegmentEntry], waiting: Sequence[tuple[int, Part]]
+) -> tuple[dict[int, list[tuple[int, Part]]], list[tuple[int, Part]]]:
+    """What waits, by print id, sorted out: what replaces rows of a segment, by its generation, and what is in none yet.
+
+    entries : by id
+    """
+    inside: dict[int, list[tuple[int, Part]]] = {}
+    fresh: list[tuple[int, Part]] = []
+    firsts = [entry.first_id for entry in entries]
+    for part in waiting:
+        if entries and part[0] <= entries[-1].last_id:
+            entry = entries[max(bisect_right(firsts, part[0]) - 1, 0)]
+            inside.setdefault(entry.generation, []).append(part)
+        else:
+            fresh.append(part)
+    return inside, fresh
 
 
 class Cache:
@@ -30,7 +62,7 @@ class Cache:
         self.database = database
         self.folder = folder
         self.width = width
-        self._loaded: dict[int, SearchBlock] = {}
+        self._loaded: dict[int, tuple[bytes, SearchBlock]] = {}
         self._waiting: SearchBlock | None = None
         self._stamp: tuple[int, int] | None = None
 
@@ -40,7 +72,7 @@ class Cache:
         return [SegmentEntry(*row) for row in self.database.rows(sql)]
 
     def waiting(self, *, without: Iterable[int] = ()) -> list[tuple[int, Vectors]]:
-        """Prints whose vectors are in no segment yet, by id."""
+        """Prints whose vectors are in no segment yet, or were replaced since, by id."""
         gone = set(without)
         rows = self.database.rows("SELECT id, vectors FROM waiting ORDER BY id")
         return [(number, self._vectors(number, data)) for number, data in rows if number not in gone]
@@ -55,33 +87,63 @@ class Cache:
     # -- writing -----------------------------------------------------------------------------------------------------
 
     def fold(self) -> None:
-        """Turn waiting vectors into segments, FOLD_ROWS by FOLD_ROWS, merging small segments on the way.
+        """Turn waiting vectors into segments where there are enough of them."""
+        self.settle(least=segments.FOLD_ROWS)
+        while (last := self._cut()) is not None:
+            self._fold(last)
+
+    def _fold(self, last: int) -> None:
+        """Make a segment of the new prints up to ``last``, merging small segments on the way.
 
         Where the cuts fall depends on the prints alone, not on how they were grouped into transactions.
         """
-        while (last := self._cut()) is not None:
-            sql = "SELECT id, vectors FROM waiting WHERE id <= ? ORDER BY id"
-            fresh = Block.join(
-                [(n, self._vectors(n, data)) for n, data in self.database.rows(sql, (last,))], self.width
-            )
-            entries = self.entries()
-            count = segments.absorbed([entry.rows for entry in entries], len(fresh.vectors))
-            old = entries[len(entries) - count :]
-            blocks = [segments.read_segment(self.folder, entry, self.width, verify=True) for entry in old]
-            generation = self.next_generation()
-            entry = segments.write_segment(self.folder, generation, Block.merge([*blocks, fresh], self.width))
-            with self.database.transaction():
-                self.replace(old, [entry])
-                self.database.run("DELETE FROM waiting WHERE id <= ?", (last,))
-            self.unlink(old)
+        entries = self.entries()
+        span = self._last(entries), last
+        sql = "SELECT id, vectors FROM waiting WHERE id > ? AND id <= ? ORDER BY id"
+        fresh = Block.join([(n, self._vectors(n, data)) for n, data in self.database.rows(sql, span)], self.width)
+        count = segments.absorbed([entry.rows for entry in entries], len(fresh.vectors))
+        old = entries[len(entries) - count :]
+        blocks = [segments.read_segment(self.folder, entry, self.width, verify=True) for entry in old]
+        entry = segments.write_segment(self.folder, self.next_generation(), Block.merge([*blocks, fresh], self.width))
+        with self.database.transaction():
+            self.replace(old, [entry])
+            self.database.run("DELETE FROM waiting WHERE id > ? AND id <= ?", span)
+        self.unlink(old)
 
     def _cut(self) -> int | None:
         total = 0
-        for number, rows in self.database.rows("SELECT id, rows FROM waiting ORDER BY id"):
+        sql = "SELECT id, rows FROM waiting WHERE id > ? ORDER BY id"
+        for number, rows in self.database.rows(sql, (self._last(self.entries()),)):
             total += rows
             if total >= segments.FOLD_ROWS:
                 return int(number)
         return None
+
+    @staticmethod
+    def _last(entries: Sequence[SegmentEntry]) -> int:
+        return entries[-1].last_id if entries else 0
+
+    def settle(self, *, least: int = 0) -> None:
+        """Write segments again with the vectors of re-extracted prints in their places.
+
+        least : do so only where that many rows wait for it, and a good part of the segments
+        """
+        entries = self.entries()
+        counts, _ = placed(entries, self.database.rows("SELECT id, rows FROM waiting ORDER BY id"))
+        old = [entry for entry in entries if entry.generation in counts]
+        rows = sum(count for parts in counts.values() for _, count in parts)
+        if not old or (least and rows < max(least, sum(entry.rows for entry in old) // _SHARE)):
+            return
+        inside, _ = placed(entries, self.waiting())
+        new = self.write(self._settled(entry, inside[entry.generation]) for entry in old)
+        with self.database.transaction():
+            self.replace(old, new)
+            self.database.run("DELETE FROM waiting WHERE id <= ?", (self._last(entries),))
+        self.unlink(old)
+
+    def _settled(self, entry: SegmentEntry, parts: Sequence[tuple[int, Vectors]]) -> Block:
+        """A segment's content with some prints' vectors replaced.  It may grow over MOST_ROWS: not by much."""
+        return segments.read_segment(self.folder, entry, self.width, verify=True).replaced(parts, self.width)
 
     def next_generation(self) -> int:
         """The generation of the next segment to be written; ``replace`` commits it."""
@@ -106,15 +168,22 @@ class Cache:
     def rewritten(self, gone: Sequence[int]) -> tuple[list[SegmentEntry], list[SegmentEntry]]:
         """Segments that hold some prints (old), and files written without them (new), to be committed by ``replace``.
 
-        All waiting vectors of other prints become a segment as well, so that ``waiting`` can be cleared as a whole.
+        All waiting vectors of other prints go into segments as well, so that ``waiting`` can be cleared as a whole.
         """
         ids = np.array(sorted(gone), np.int64)
-        entries, waiting = self.entries(), Block.join(self.waiting(without=gone), self.width)
-        count = segments.absorbed([entry.rows for entry in entries], len(waiting.vectors)) if len(waiting.ids) else 0
-        tail = entries[len(entries) - count :]
-        old = [e for e in entries[: len(entries) - count] if ((ids >= e.first_id) & (ids <= e.last_id)).any()]
-        kept = [segments.read_segment(self.folder, e, self.width, verify=True).without(ids) for e in (*old, *tail)]
-        blocks = [*kept[: len(old)], Block.merge([*kept[len(old) :], waiting], self.width)]
+        entries = self.entries()
+        inside, waiting = placed(entries, self.waiting(without=gone))
+        fresh = Block.join(waiting, self.width)
+        count = segments.absorbed([entry.rows for entry in entries], len(fresh.vectors)) if len(fresh.ids) else 0
+        cut = len(entries) - count
+        old = [
+            entry
+            for entry in entries[:cut]
+            if entry.generation in inside or ((ids >= entry.first_id) & (ids <= entry.last_id)).any()
+        ]
+        tail = entries[cut:]
+        kept = [self._settled(entry, inside.get(entry.generation, [])).without(ids) for entry in (*old, *tail)]
+        blocks = [*kept[: len(old)], Block.merge([*kept[len(old) :], fresh], self.width)]
         return [*old, *tail], self.write([block for block in blocks if len(block.ids)])
 
     def write(self, blocks: Iterable[Block]) -> list[SegmentEntry]:
@@ -149,8 +218,7 @@ class Cache:
             with self.database.snapshot():
                 stamp = self.database.stamp()
                 if stamp != self._stamp:
-                    entries = self.entries()
-                    waiting = Block.join(self.waiting(), self.width)
+                    entries, waiting = self.entries(), self.waiting()
             if stamp == self._stamp:
                 break
             try:
@@ -162,13 +230,23 @@ class Cache:
                 self._stamp = stamp
                 break
         assert self._waiting is not None
-        return [block for block in (*self._loaded.values(), self._waiting) if len(block.block.vectors)]
+        blocks = [*(block for _, block in self._loaded.values()), self._waiting]
+        return [block for block in blocks if len(block.block.vectors)]
 
-    def _load(self, entries: Sequence[SegmentEntry], waiting: Block) -> None:
-        held = self._loaded
+    def _load(self, entries: Sequence[SegmentEntry], waiting: Sequence[tuple[int, Vectors]]) -> None:
+        inside, fresh = placed(entries, waiting)
         self._loaded = {
-            entry.generation: held.get(entry.generation)
-            or SearchBlock(segments.read_segment(self.folder, entry, self.width, verify=False))
-            for entry in entries
+            entry.generation: self._searchable(entry, inside.get(entry.generation, [])) for entry in entries
         }
-        self._waiting = SearchBlock(waiting)
+        self._waiting = SearchBlock(Block.join(fresh, self.width))
+
+    def _searchable(self, entry: SegmentEntry, parts: Sequence[tuple[int, Vectors]]) -> tuple[bytes, SearchBlock]:
+        """A segment as it will be once it is settled, so that hits and their order do not depend on whether it is;
+        with a digest of what was replaced in it."""
+        digest = hashlib.sha256(b"".join(b"%d:" % number + vectors.to_bytes() for number, vectors in parts)).digest()
+        held = self._loaded.get(entry.generation)
+        if held is not None and held[0] == digest:
+            return held
+        # one that is held can be built upon: of one segment, prints are only ever replaced, and replaced again
+        block = held[1].block if held else segments.read_segment(self.folder, entry, self.width, verify=False)
+        return digest, SearchBlock(block.replaced(parts, self.width))

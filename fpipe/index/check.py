@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fpipe.core.errors import DiskFull, FpipeError, IntegrityError, NetworkDisk
 from fpipe.core.files import sha256_hex
 from fpipe.index import segments
+from fpipe.index.cache import placed
 from fpipe.index.records import COLUMNS, record_of
 from fpipe.index.segments import Block
 from fpipe.store import log
@@ -48,18 +51,21 @@ def _log(gallery: Gallery) -> list[str]:
 
 
 def _prints(gallery: Gallery) -> Iterator[str]:
-    """Every record and template against what the log says was added."""
-    columns = ", ".join(f"prints.{name}" for name in COLUMNS)
-    sql = f"SELECT {columns}, entry, template FROM prints LEFT JOIN templates USING (id) ORDER BY prints.id"
-    entries = set()
-    for *row, entry, template in gallery.database.each(sql):
+    """Every record and template against what the log says was added or re-extracted."""
+    columns = ", ".join(f"records.{name}" for name in (*COLUMNS, "edition", "template"))
+    sql = f"SELECT {columns}, entry FROM records JOIN prints USING (id) ORDER BY records.id"
+    entries, seen = set(_history(gallery)), 0
+    for *row, edition, template, entry in gallery.database.each(sql):
         number = row[0]
+        if number == seen:
+            yield f"print {number}: two templates"
+        seen = number
         if row[1] is None:
-            if any(value is not None for value in (*row[1:], entry, template)):
+            if any(value is not None for value in (*row[1:], edition, template, entry)):
                 yield f"print {number}: half removed"
             continue
         record = record_of(tuple(row), str(gallery.database.path))
-        said = log.payload(gallery.database, entry) if isinstance(entry, int) else None
+        said = log.payload(gallery.database, edition) if isinstance(edition, int) else None
         entries.add(entry)
         if said is None:
             yield f"print {record.print}: the log does not say that it was added"
@@ -67,14 +73,22 @@ def _prints(gallery: Gallery) -> Iterator[str]:
             yield f"print {record.print}: its record was changed"
         elif not isinstance(template, bytes) or said.get("template") != sha256_hex(template):
             yield f"print {record.print}: its template was changed"
-    added = 'SELECT number FROM log WHERE payload LIKE \'%"event":"added"%\''
-    for (number,) in gallery.database.rows(added):
-        if number not in entries:
-            yield f"log: entry {number} says a print was added that is not there"
+    for event in ("added", "reextracted"):
+        for (number,) in gallery.database.rows(f'SELECT number FROM log WHERE payload LIKE \'%"event":"{event}"%\''):
+            if number not in entries:
+                yield f"log: entry {number} says a print was {event} that is not there"
+
+
+def _history(gallery: Gallery) -> Iterator[int]:
+    """Log entries of re-extractions."""
+    sql = "SELECT reextractions.entry FROM reextractions JOIN prints USING (id) WHERE print IS NOT NULL"
+    return (entry for (entry,) in gallery.database.each(sql))
 
 
 def _methods(gallery: Gallery) -> list[str]:
-    counted = "SELECT kind, extraction_digest, count(*) FROM prints WHERE print IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+    counted = (
+        "SELECT kind, extraction_digest, count(*) FROM records WHERE print IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+    )
     stated = "SELECT kind, extraction_digest, prints FROM methods ORDER BY 1, 2"
     same = gallery.database.rows(counted) == gallery.database.rows(stated)
     return [] if same else ["gallery.db: its table of extraction digests does not fit the prints"]
@@ -83,7 +97,9 @@ def _methods(gallery: Gallery) -> list[str]:
 def _vectors(gallery: Gallery) -> Iterator[str]:
     """Every segment against its digest, and every print's vectors exactly once, in a segment or waiting for one."""
     held: dict[int, int] = {}
-    entries = gallery.cache.entries()
+    entries, waiting = gallery.cache.entries(), gallery.cache.waiting()
+    again = {number for (number,) in gallery.database.rows("SELECT id FROM reextractions WHERE template NOT NULL")}
+    replaced = again & {number for parts in placed(entries, waiting)[0].values() for number, _ in parts}
     damaged = False
     for entry in entries:
         try:
@@ -97,14 +113,14 @@ def _vectors(gallery: Gallery) -> Iterator[str]:
         else:
             if (block.ids[0], block.ids[-1]) != (entry.first_id, entry.last_id):
                 yield f"segments/{entry.name}: its prints are not the ones noted"
-            yield from _counted(held, block)
+            yield from _counted(held, block.without(np.array(sorted(replaced), np.int64)))
     for before, after in pairwise(entries):
         if before.last_id >= after.first_id:
             yield f"segments/{after.name}: overlaps {before.name}"
-    yield from _counted(held, Block.join(gallery.cache.waiting(), gallery.descriptor_bytes))
+    yield from _counted(held, Block.join(waiting, gallery.descriptor_bytes))
     if damaged:
         return
-    for number, count in gallery.database.rows("SELECT id, vectors FROM prints WHERE print IS NOT NULL"):
+    for number, count in gallery.database.rows("SELECT id, vectors FROM records WHERE print IS NOT NULL"):
         got = held.pop(number, None)
         if got != count:
             yield f"print {number}: {got or 'no'} vectors in the index, expected {count}"

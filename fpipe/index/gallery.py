@@ -39,7 +39,7 @@ from fpipe.core.files import disk_errors, sha256_hex
 from fpipe.index import check, segments
 from fpipe.index.cache import Cache
 from fpipe.index.originals import Originals
-from fpipe.index.records import COLUMNS, NewPrint, PrintRecord, added_entry, record_of
+from fpipe.index.records import COLUMNS, NewPrint, PrintRecord, Reextraction, StoredPrint, logged, record_of
 from fpipe.index.schema import APPLICATION, INDEXES, VERSIONS
 from fpipe.index.segments import Block, Hits
 from fpipe.index.vectors import Vectors
@@ -52,7 +52,9 @@ Describe = Callable[[bytes, str], Vectors]
 
 _DATABASE_ENDS = ("", "-wal", "-shm", "-journal")
 
-_SELECT = f"SELECT {', '.join(COLUMNS)} FROM prints"
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"
+_EMPTIED = "preset = NULL, extraction_digest = NULL, minutiae = NULL, vectors = NULL"
+"""What a row says of its template, once another row has replaced it."""
 
 
 class Gallery:
@@ -79,7 +81,7 @@ class Gallery:
         self.database = database
         self.writing = writing
         self._held = held
-        self._ids: tuple[tuple[int, int], NDArray[np.int64]] | None = None
+        self._ids: tuple[tuple[int, int], NDArray[np.int64], NDArray[np.int64]] | None = None
 
     @classmethod
     def create(cls, path: Path, *, comparison_digest: str, descriptor_bytes: int, keep_originals: bool = True) -> Self:
@@ -157,11 +159,28 @@ class Gallery:
 
     def print_ids(self) -> NDArray[np.int64]:
         """(P,) int64: the ids of all prints, rising."""
+        return self._editions()[0]
+
+    def editions(self, ids: Iterable[int]) -> list[int]:
+        """A number for each of these prints that is another one once it was re-extracted.
+
+        Raises GalleryChanged where one is gone.
+        """
+        known, editions = self._editions()
+        wanted = np.fromiter(ids, np.int64)
+        gone = wanted[~np.isin(wanted, known)]
+        if len(gone):
+            raise GalleryChanged(where=str(self.path), got=int(gone[0]))
+        found: list[int] = editions[np.searchsorted(known, wanted)].tolist()
+        return found
+
+    def _editions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         stamp = self.database.stamp()
         if self._ids is None or self._ids[0] != stamp:
-            rows = self.database.rows("SELECT id FROM prints WHERE print IS NOT NULL ORDER BY id")
-            self._ids = stamp, np.array([number for (number,) in rows], np.int64)
-        return self._ids[1]
+            rows = self.database.rows("SELECT id, edition FROM records WHERE print IS NOT NULL ORDER BY id")
+            ids, editions = np.array(rows, np.int64).reshape(-1, 2).T
+            self._ids = stamp, ids, editions
+        return self._ids[1], self._ids[2]
 
     def records(self, ids: Iterable[int] | None = None) -> list[PrintRecord]:
         """The records of these prints in their order, or of all by id.
@@ -172,15 +191,27 @@ class Gallery:
             return [self._record(row) for row in self.database.rows(f"{_SELECT} WHERE print IS NOT NULL ORDER BY id")]
         return [self._record(row) for row in self._by_id(f"{_SELECT} WHERE id = ? AND print IS NOT NULL", ids)]
 
+    def stored(self, ids: Iterable[int]) -> list[StoredPrint]:
+        """Records and templates of one moment, in the order of the ids.
+
+        Raises GalleryChanged where one is gone.
+        """
+        columns = ", ".join((*COLUMNS, "edition", "template"))
+        rows = self._by_id(f"SELECT {columns} FROM records WHERE id = ? AND template NOTNULL", ids)
+        return [StoredPrint(self._record(row[:-2]), row[-2], self._template(row[-1])) for row in rows]
+
     def templates(self, ids: Iterable[int]) -> list[bytes]:
         """The templates' bytes of these prints, in their order.
 
         Raises GalleryChanged where one is gone.
         """
-        found = [row[0] for row in self._by_id("SELECT template FROM templates WHERE id = ? AND template NOTNULL", ids)]
-        if not all(isinstance(template, bytes) for template in found):
+        found = self._by_id("SELECT template FROM records WHERE id = ? AND template NOTNULL", ids)
+        return [self._template(template) for (template,) in found]
+
+    def _template(self, template: object) -> bytes:
+        if not isinstance(template, bytes):
             raise IntegrityError(where=str(self.database.path), reason="a template is not bytes")
-        return found
+        return template
 
     def _by_id(self, sql: str, ids: Iterable[int]) -> list[tuple[Any, ...]]:
         rows = []
@@ -268,7 +299,8 @@ class Gallery:
                 where=str(self.path),
                 got=f"the methods {extraction_digest}",
                 expected=f"{kind} prints of {', '.join(held)}",
-                what_to_do="use the preset they were read with, or say --mixed, which every search then states",
+                what_to_do=f"read those again by this one with `fpipe gallery reextract {self.path}`, or say --mixed, "
+                "which every search then states",
             )
 
     def add(self, prints: Sequence[NewPrint], *, mixed: bool = False) -> list[int]:
@@ -281,9 +313,8 @@ class Gallery:
         """
         known = {p.sha256: self.find(p.print, p.sha256) for p in prints}
         fresh: dict[str, NewPrint] = {}
+        self._refuse_width(new.vectors for new in prints)
         for new in prints:
-            if new.vectors.bits.shape[1] != self.descriptor_bytes:
-                raise ValueError(f"descriptors of {new.vectors.bits.shape[1]} bytes, expected {self.descriptor_bytes}")
             if known[new.sha256] is None:
                 fresh.setdefault(new.sha256, new)
         (last,) = self.database.one("SELECT coalesce(max(id), 0) FROM prints")
@@ -305,19 +336,69 @@ class Gallery:
         if not mixed:
             self.refuse_new_method(new.kind, new.extraction_digest)
         record = new.record(number, _now(), kept=self.keep_originals)
-        entry = log.append(self.database, added_entry(record, new.template, __version__))
+        entry = log.append(self.database, logged("added", record, new.template, __version__))
         columns = (*COLUMNS, "entry")
         self.database.run(
             f"INSERT INTO prints ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
             (*record.as_document().values(), entry),
         )
         self.database.run("INSERT INTO templates VALUES (?, ?)", (number, new.template))
-        data = new.vectors.to_bytes()
-        self.database.run("INSERT INTO waiting VALUES (?, ?, ?)", (number, len(new.vectors), data))
+        self._index(record, new.vectors)
+
+    def _index(self, record: PrintRecord, vectors: Vectors) -> None:
+        """Vectors wait for their segment, instead of those that the print may have had; its method is counted."""
+        self.database.run(
+            "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?)", (record.id, len(vectors), vectors.to_bytes())
+        )
         self.database.run(
             "INSERT INTO methods VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET prints = prints + 1",
-            (new.kind, new.extraction_digest),
+            (record.kind, record.extraction_digest),
         )
+
+    def _unmethod(self, record: PrintRecord) -> None:
+        method = (record.kind, record.extraction_digest)
+        self.database.run("UPDATE methods SET prints = prints - 1 WHERE kind = ? AND extraction_digest = ?", method)
+
+    def reextract(self, prints: Sequence[Reextraction]) -> None:
+        """Replace templates and vectors of prints, and what their records say of them, in one transaction.
+
+        Names, ids and all else stay.  Raises GalleryChanged where a print is not there, DiskFull; nothing of this call
+        is stored then.
+        """
+        self._refuse_width([new.vectors for new in prints])
+        with self.database.transaction():
+            for new in prints:
+                self._replace(new)
+            self.database.run("DELETE FROM methods WHERE prints = 0")
+        self.cache.fold()
+
+    def settle(self) -> None:
+        """Write segments again that still hold vectors of templates that were replaced: no search finds them, but they
+        take time and room.  ``reextract`` does it only where there are many."""
+        self.cache.settle()
+
+    def _replace(self, new: Reextraction) -> None:
+        row = self.database.first(f"{_SELECT} WHERE id = ? AND print IS NOT NULL", (new.id,))
+        if row is None:
+            raise GalleryChanged(where=str(self.path), got=new.id)
+        before = self._record(row)
+        record = new.record(before)
+        entry = log.append(self.database, {"at": _now(), **logged("reextracted", record, new.template, __version__)})
+        self.database.run(f"UPDATE prints SET {_EMPTIED} WHERE id = ?", (new.id,))
+        self.database.run("UPDATE templates SET template = NULL WHERE id = ?", (new.id,))
+        self.database.run(f"UPDATE reextractions SET {_EMPTIED}, template = NULL WHERE id = ?", (new.id,))
+        self.database.run(
+            "INSERT INTO reextractions (id, preset, extraction_digest, minutiae, vectors, template, entry) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (new.id, record.preset, record.extraction_digest, record.minutiae, record.vectors, new.template, entry),
+        )
+        self._unmethod(before)
+        self._index(record, new.vectors)
+
+    def _refuse_width(self, vectors: Iterable[Vectors]) -> None:
+        for found in vectors:
+            if found.bits.shape[1] != self.descriptor_bytes:
+                raise ValueError(f"descriptors of {found.bits.shape[1]} bytes, expected {self.descriptor_bytes}")
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove prints so that no byte of their templates, images, hashes and names is left in any file.
@@ -349,14 +430,16 @@ class Gallery:
 
     def _erase(self, record: PrintRecord) -> None:
         (entry,) = self.database.one("SELECT entry FROM prints WHERE id = ?", (record.id,))
-        log.forget(self.database, entry)
+        later = self.database.rows("SELECT entry FROM reextractions WHERE id = ?", (record.id,))
+        for (said,) in ((entry,), *later):
+            log.forget(self.database, said)
         erased = ", ".join(f"{name} = NULL" for name in (*COLUMNS, "entry") if name != "id")
         self.database.run(f"UPDATE prints SET {erased} WHERE id = ?", (record.id,))
         self.database.run("UPDATE templates SET template = NULL WHERE id = ?", (record.id,))
         self.database.run(
-            "UPDATE methods SET prints = prints - 1 WHERE kind = ? AND extraction_digest = ?",
-            (record.kind, record.extraction_digest),
+            f"UPDATE reextractions SET {_EMPTIED}, template = NULL, entry = NULL WHERE id = ?", (record.id,)
         )
+        self._unmethod(record)
         log.append(self.database, {"event": "removed", "at": _now(), "fpipe": __version__, "entry": entry})
 
     def rebuild(self, describe: Describe, advance: Callable[[int], None] = lambda n: None) -> int:

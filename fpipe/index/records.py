@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from fpipe.core.errors import IntegrityError
@@ -117,6 +117,40 @@ class NewPrint:
         )
 
 
-def added_entry(record: PrintRecord, template: bytes, version: str) -> dict[str, Any]:
-    """What the log says of an addition: the whole record and the template's hash."""
-    return {"event": "added", "fpipe": version, "record": record.as_document(), "template": sha256_hex(template)}
+@dataclass(frozen=True, slots=True, eq=False)
+class Reextraction:
+    """What a print's original gives when it is read again; fields as in PrintRecord and NewPrint."""
+
+    id: int
+    preset: str
+    extraction_digest: str
+    minutiae: int
+    template: bytes
+    vectors: Vectors
+
+    def record(self, before: PrintRecord) -> PrintRecord:
+        """The record it becomes."""
+        return replace(
+            before,
+            preset=self.preset,
+            extraction_digest=self.extraction_digest,
+            minutiae=self.minutiae,
+            vectors=len(self.vectors),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPrint:
+    """Record and template of one moment.
+
+    edition : another number once the print was re-extracted
+    """
+
+    record: PrintRecord
+    edition: int
+    template: bytes
+
+
+def logged(event: str, record: PrintRecord, template: bytes, version: str) -> dict[str, Any]:
+    """What the log says of an addition or re-extraction: the whole record and the template's hash."""
+    return {"event": event, "fpipe": version, "record": record.as_document(), "template": sha256_hex(template)}

@@ -1,8 +1,9 @@
 """The tables of ``gallery.db``.
 
-Rows of ``prints``, ``templates`` and ``log`` are only ever appended, and emptied in place by a removal, never deleted:
-so SQLite never moves a row between pages, which could leave a copy of it behind in unused space in spite of
-``secure_delete``.  The two indexes, whose entries do move, are dropped and made anew by a removal; ``waiting`` is
+Rows of ``prints``, ``templates``, ``reextractions`` and ``log`` are only ever appended, and emptied in place, never
+deleted and never made longer: so SQLite never moves a row between pages, which could leave a copy of it behind in
+unused space in spite of ``secure_delete``.  That is why a re-extraction appends a row and empties the one it replaces.
+The two indexes of names and hashes, whose entries do move, are dropped and made anew by a removal; ``waiting`` is
 cleared as a whole by it.
 """
 
@@ -40,7 +41,7 @@ VERSIONS = (
         format TEXT,
         width INTEGER,
         height INTEGER,
-        preset TEXT,
+        preset TEXT,                    -- NULL, like the next three and the template, once it was re-extracted
         extraction_digest TEXT,
         minutiae INTEGER,
         vectors INTEGER,
@@ -67,6 +68,32 @@ VERSIONS = (
         last_id INTEGER NOT NULL
     );
     {log.SCHEMA}
+    """,
+    """
+    CREATE TABLE reextractions (
+        number INTEGER PRIMARY KEY,
+        id INTEGER NOT NULL,            -- of the print
+        preset TEXT,                    -- NULL, like the next four, once a later one has replaced it
+        extraction_digest TEXT,
+        minutiae INTEGER,
+        vectors INTEGER,
+        template BLOB,
+        entry INTEGER                   -- of the log, that says it was re-extracted, until the print is removed
+    );
+    CREATE INDEX reextractions_by_print ON reextractions (id);
+    CREATE VIEW records AS              -- every print as it is now, `edition` the log entry that says so
+    SELECT
+        prints.id AS id, print, sha256, subject, finger, kind, ppi, ppi_origin, format, width, height,
+        coalesce(newer.preset, prints.preset) AS preset,
+        coalesce(newer.extraction_digest, prints.extraction_digest) AS extraction_digest,
+        coalesce(newer.minutiae, prints.minutiae) AS minutiae,
+        coalesce(newer.vectors, prints.vectors) AS vectors,
+        added, path,
+        coalesce(newer.entry, prints.entry) AS edition,
+        coalesce(newer.template, templates.template) AS template
+    FROM prints
+        LEFT JOIN templates ON templates.id = prints.id
+        LEFT JOIN reextractions AS newer ON newer.id = prints.id AND newer.template NOT NULL;
     """,
 )
 """SQL from each version to the next; ``PRAGMA user_version`` is how many of them were run."""

@@ -84,6 +84,18 @@ class Block:
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[keep])])
         return Block(self.ids[keep], starts, self.vectors.take(np.repeat(keep, counts)))
 
+    def replaced(self, parts: Sequence[tuple[int, Vectors]], width: int) -> Block:
+        """The block with these prints' vectors instead of those it has of them."""
+        if not parts:
+            return self
+        fresh = Block.join(parts, width)
+        whole = Block.merge([self.without(fresh.ids), fresh], width)
+        order = np.argsort(whole.ids)
+        counts = np.diff(whole.starts)[order]
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        rows = np.arange(starts[-1]) + np.repeat(whole.starts[:-1][order] - starts[:-1], counts)
+        return Block(whole.ids[order], starts, whole.vectors.take(rows))
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentEntry:

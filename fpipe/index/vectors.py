@@ -34,8 +34,8 @@ class Vectors:
     def __len__(self) -> int:
         return len(self.bits)
 
-    def take(self, rows: NDArray[np.bool_]) -> Vectors:
-        """The rows of a boolean array."""
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Vectors:
+        """Some rows: those where a boolean array is true, or by their numbers."""
         return Vectors(self.bits[rows], self.x[rows], self.y[rows], self.direction[rows])
 
     def to_bytes(self) -> bytes:

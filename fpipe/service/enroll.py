@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fpipe.core.conventions import PPI
-from fpipe.core.errors import DecoderCrashed, DigestMismatch, Fault, FpipeError, InputRefused, UsageError
+from fpipe.core.errors import DecoderCrashed, DigestMismatch, FpipeError, InputRefused
 from fpipe.core.files import sha256_hex
 from fpipe.core.types import Template
 from fpipe.formats import read_picture, to_500_ppi
-from fpipe.index import Gallery, NewPrint, PrintRecord, Vectors
+from fpipe.index import Gallery, NewPrint, PrintRecord
 from fpipe.index.records import Kind
 from fpipe.minutiae import blob
 from fpipe.minutiae.files import is_template, is_template_data, parse_template
@@ -24,12 +22,8 @@ from fpipe.pipeline.compare import comparer
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import KIND_PRESET, load_preset
 from fpipe.service.gallery_files import Source, gather, read_bytes
+from fpipe.service.storing import Batch, describe, guarded, open_for_writing, vectors_of
 from fpipe.service.workers import spread
-
-BATCH = 32
-"""Prints stored in one transaction at most."""
-BATCH_S = 2.0
-"""Seconds after which a smaller batch is stored: what an interrupted run loses of its work."""
 
 Status = Literal["added", "known", "quarantined"]
 
@@ -73,36 +67,8 @@ def create_gallery(path: Path, *, keep_originals: bool = True) -> None:
 
 def rebuild_gallery(path: Path, advance: Callable[[int], None] = lambda n: None) -> int:
     """Make a gallery's segments again from its templates; returns the number of prints."""
-    with open_for_adding(path) as gallery:
+    with open_for_writing(path) as gallery:
         return gallery.rebuild(describe, advance)
-
-
-def open_for_adding(path: Path) -> Gallery:
-    """A gallery open for writing.
-
-    Raises DigestMismatch where it was made for other descriptors than this installation's.
-    """
-    gallery = Gallery.open(path, write=True)
-    if gallery.comparison_digest != comparer().digest:
-        gallery.close()
-        raise DigestMismatch(
-            where=str(path),
-            got=f"comparison digest {comparer().digest}",
-            expected=gallery.comparison_digest,
-            what_to_do="use the fpipe that filled it, or make a new gallery from the originals",
-        )
-    return gallery
-
-
-def describe(template: bytes, where: str) -> Vectors:
-    """What the index keeps of a stored template."""
-    return vectors_of(blob.decode(template, where))
-
-
-def vectors_of(template: Template) -> Vectors:
-    """Descriptors with the places of their minutiae."""
-    found, m = comparer().describe(template), template.minutiae
-    return Vectors(found.bits, m.x[found.minutia], m.y[found.minutia], m.direction[found.minutia])
 
 
 def enroll(
@@ -131,7 +97,7 @@ def enroll(
     Raises DigestMismatch before any picture is read where ``mixed`` is needed; Locked, DiskFull, NoGallery.
     """
     reading = _Reading(ppi, subject, finger, kind, preset or KIND_PRESET[kind])
-    with open_for_adding(path) as gallery:
+    with open_for_writing(path) as gallery:
         intake = _Intake(gallery, mixed=mixed)
         tasks = _tasks(gallery, intake, files, None if mixed else reading)
         with closing(spread(partial(_work, reading), tasks, jobs, _died)) as results:
@@ -179,8 +145,7 @@ class _Intake:
     def __init__(self, gallery: Gallery, *, mixed: bool) -> None:
         self.gallery = gallery
         self.mixed = mixed
-        self._batch: list[_Read | Outcome] = []
-        self._since = 0.0
+        self._batch: Batch[_Read | Outcome] = Batch()
 
     def known(self, source: Source) -> Outcome | None:
         """What can be said of a file without reading a picture: it is none, or its bytes are in the gallery."""
@@ -197,15 +162,12 @@ class _Intake:
             if self._depends_on_batch(result.new):
                 yield from self.store()
             result = self._judged(source, result)
-        if not self._batch:
-            self._since = time.monotonic()
-        self._batch.append(result)
-        if len(self._batch) >= BATCH or time.monotonic() - self._since >= BATCH_S:
+        if self._batch.add(result):
             yield from self.store()
 
     def store(self) -> Iterator[Outcome]:
         """Commit the batch, then say so."""
-        batch, self._batch = self._batch, []
+        batch = self._batch.take()
         fresh = [item for item in batch if isinstance(item, _Read)]
         ids = self.gallery.add([item.new for item in fresh], mixed=self.mixed)
         records = iter(self.gallery.records(ids))
@@ -217,7 +179,7 @@ class _Intake:
 
     def _depends_on_batch(self, new: NewPrint) -> bool:
         """Whether what to do with a print can only be said after the batch is stored."""
-        held = [item.new for item in self._batch if isinstance(item, _Read)]
+        held = [item.new for item in self._batch.items if isinstance(item, _Read)]
         return any(
             new.print == other.print or new.sha256 == other.sha256 or new.extraction_digest != other.extraction_digest
             for other in held
@@ -254,16 +216,7 @@ def _work(reading: _Reading, task: _Task) -> _Read | Outcome:
     """Read one file and extract its template; in a worker process where there are several."""
     if task.outcome is not None:
         return task.outcome
-    try:
-        return _read(reading, task.source)
-    except UsageError:
-        raise
-    except FpipeError as error:
-        return _set_aside(task.source, error)
-    except Exception as error:  # noqa: BLE001 - one file must not end the enrolment of a hundred thousand
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-        return _set_aside(task.source, Fault(where=task.source.name, reason=reason))
+    return guarded(lambda: _read(reading, task.source), lambda error: _set_aside(task.source, error), task.source.name)
 
 
 def _read(reading: _Reading, source: Source) -> _Read:

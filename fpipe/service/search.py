@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from fpipe.minutiae import blob
 from fpipe.pipeline.compare import Comparer, Prepared, comparer
 from fpipe.pipeline.presets import Preset, load_preset
 from fpipe.service.reading import Reading, read_print
+from fpipe.service.storing import mixed_methods
 from fpipe.service.versions import versions
 
 CANDIDATES = 2000
@@ -49,6 +50,7 @@ class Search:
     """One latent's candidate list with everything needed to explain it.
 
     enhanced : (H, W) float32, what the minutiae were read from; None where it was not asked for
+    gallery_digests : kind of print -> extraction digests of the gallery; more than one is stated in notices too
     prints_searched : all prints of the gallery; prints_compared : those that got the exact match
     """
 
@@ -69,6 +71,15 @@ class Search:
     template: Template
     versions: dict[str, str]
     notices: tuple[str, ...]
+    gallery_digests: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Held:
+    record: PrintRecord
+    edition: int
+    template: Template
+    prepared: Prepared
 
 
 class Searcher:
@@ -84,8 +95,7 @@ class Searcher:
             )
         self.gallery = gallery
         self.comparer = comparer
-        self._templates: dict[int, Template] = {}
-        self._prepared: dict[int, Prepared] = {}
+        self._held: dict[int, _Held] = {}
 
     def candidates(self, probe: Template, compared: int | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Print ids and exact scores, best first, ties by id.
@@ -100,12 +110,15 @@ class Searcher:
         return ids[order], scores[order]
 
     def _prepare(self, ids: NDArray[np.int64]) -> list[Prepared]:
-        missing = [int(i) for i in ids if int(i) not in self._prepared]
-        for number, data in zip(missing, self.gallery.templates(missing), strict=True):
-            template = self._stored(number, data)
-            self._templates[number] = template
-            self._prepared[number] = self.comparer.prepare(template)
-        return [self._prepared[int(i)] for i in ids]
+        """Made once for every template: another command may re-extract prints between two searches."""
+        editions = zip(ids.tolist(), self.gallery.editions(ids), strict=True)
+        missing = [i for i, edition in editions if i not in self._held or self._held[i].edition != edition]
+        for stored in self.gallery.stored(missing):
+            template = self._stored(stored.record.id, stored.template)
+            self._held[stored.record.id] = _Held(
+                stored.record, stored.edition, template, self.comparer.prepare(template)
+            )
+        return [self._held[i].prepared for i in ids.tolist()]
 
     def _stored(self, number: int, data: bytes) -> Template:
         where = f"{self.gallery.path}: print {number}"
@@ -127,6 +140,7 @@ class Searcher:
         start = time.perf_counter()
         ids, scores = self.candidates(reading.template, compared)
         candidates = self._explained(reading.template, ids[:listed], scores)
+        methods = self.gallery.extraction_digests()
         seconds = {**reading.seconds, "search": time.perf_counter() - start}
         assert reading.picture.ppi is not None  # an unknown resolution was refused before
         return Search(
@@ -146,7 +160,8 @@ class Searcher:
             enhanced=enhanced,
             template=reading.template,
             versions=versions(),
-            notices=(*reading.picture.notices, *self._mixed()),
+            notices=(*reading.picture.notices, *mixed_methods(methods)),
+            gallery_digests=methods,
         )
 
     def _explained(
@@ -154,21 +169,14 @@ class Searcher:
     ) -> tuple[Candidate, ...]:
         probe = self.comparer.prepare(latent)
         candidates: list[Candidate] = []
-        for record, score in zip(self.gallery.records(ids), scores, strict=False):
-            found = self.comparer.compare(probe, self._prepared[record.id])
-            template = self._templates[record.id]
+        self.gallery.editions(ids)  # a print that was removed meanwhile is not shown any more
+        for number, score in zip(ids.tolist(), scores, strict=False):
+            held = self._held[number]  # its record of when its template was compared
+            found = self.comparer.compare(probe, held.prepared)
             candidates.append(
-                Candidate(len(candidates) + 1, record, float(score), found.pairs, found.rotation, template)
+                Candidate(len(candidates) + 1, held.record, float(score), found.pairs, found.rotation, held.template)
             )
         return tuple(candidates)
-
-    def _mixed(self) -> tuple[str, ...]:
-        """What every search of a gallery must state whose prints of one kind were read by different methods."""
-        return tuple(
-            f"the gallery's {kind} prints were read by {len(digests)} different methods ({', '.join(digests)})"
-            for kind, digests in self.gallery.extraction_digests().items()
-            if len(digests) > 1
-        )
 
     def original(self, candidate: Candidate) -> GrayImage | None:
         """A candidate's original at 500 ppi; None where it is not kept, or is gone."""
@@ -212,6 +220,7 @@ def as_document(search: Search) -> dict[str, object]:
         "preset": search.preset,
         "extraction_digest": search.extraction_digest,
         "comparison_digest": search.comparison_digest,
+        "gallery_extraction_digests": search.gallery_digests,
         "minutiae": len(search.template.minutiae),
         "seconds": {name: round(value, 4) for name, value in search.seconds.items()},
         "prints_searched": search.prints_searched,

@@ -113,7 +113,14 @@ class Database:
         if got_application != application:
             raise IntegrityError(where=str(self.path), reason=f"not ours: application id {got_application:#x}")
         if not 0 < version <= len(versions) or (version < len(versions) and not write):
-            raise GalleryVersion(where=str(self.path.parent), got=version, expected=len(versions))
+            raise GalleryVersion(
+                where=str(self.path.parent),
+                got=version,
+                expected=len(versions),
+                what_to_do="any command that writes upgrades it, `fpipe gallery rebuild` for instance"
+                if 0 < version < len(versions)
+                else "use the fpipe that wrote it, or a newer one",
+            )
         if version < len(versions):
             with self.transaction():
                 self._upgrade(version, versions)

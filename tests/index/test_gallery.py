@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gallery_maker import WIDTH, create, files_of, filled, new_print, traces, vectors_of
+from gallery_maker import WIDTH, assert_holds, create, files_of, filled, new_print, traces, vectors_of
 
 from fpipe.core.errors import (
     DigestMismatch,
@@ -19,7 +19,7 @@ from fpipe.core.errors import (
     NoGallery,
     UnknownPrint,
 )
-from fpipe.index import Gallery, NewPrint, segments
+from fpipe.index import Gallery, segments
 from fpipe.store import lock
 
 
@@ -28,33 +28,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments after few prints, so that every way through folding and merging is walked."""
     monkeypatch.setattr(segments, "FOLD_ROWS", 200)
     monkeypatch.setattr(segments, "MOST_ROWS", 1500)
-
-
-def assert_holds(path: Path, prints: list[NewPrint]) -> None:
-    """Everything about these prints, and no others, is found as it was given."""
-    with Gallery.open(path) as gallery:
-        assert gallery.check() == []
-        assert gallery.leftovers() == []
-        records = gallery.records()
-        assert [record.print for record in records] == [p.print for p in prints]
-        ids = gallery.print_ids()
-        assert ids.tolist() == [record.id for record in records]
-        assert gallery.templates(ids) == [p.template for p in prints]
-        queries = np.random.default_rng(0).integers(0, 256, (20, WIDTH), dtype=np.uint8)
-        hits = gallery.search(queries, 12)
-        counts = [len(p.vectors) for p in prints]
-        bits = np.concatenate([np.zeros((0, WIDTH), np.uint8), *(p.vectors.bits for p in prints)])
-        owner = np.repeat(ids, counts)
-        differ = np.unpackbits(queries[:, None] ^ bits[None], axis=2).sum(2)
-        weights = [np.sqrt(np.unpackbits(b, axis=1).sum(1)) for b in (queries, bits)]
-        unlike = np.sqrt(differ) / (weights[0][:, None] + weights[1][None])
-        order = np.argsort(unlike.round(9), axis=1, kind="stable")[:, :12]
-        assert (hits.print_id[:, : order.shape[1]] == owner[order]).all()
-        for record, given in zip(records, prints, strict=True):
-            for name in ("sha256", "subject", "finger", "kind", "ppi", "format", "width", "minutiae"):
-                assert getattr(record, name) == getattr(given, name)
-            if gallery.keep_originals:
-                assert gallery.original(record) == given.original
 
 
 @pytest.mark.parametrize("keep_originals", [True, False])

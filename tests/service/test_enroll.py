@@ -15,8 +15,10 @@ from fpipe.index import Gallery
 from fpipe.minutiae.files import write_template
 from fpipe.pipeline.presets import load_preset
 from fpipe.service import enroll as enrolment
-from fpipe.service.enroll import create_gallery, describe, enroll, rebuild_gallery
+from fpipe.service import storing
+from fpipe.service.enroll import create_gallery, enroll, rebuild_gallery
 from fpipe.service.reading import read_print
+from fpipe.service.storing import describe
 from fpipe.store import lock
 from fpipe.synth import samples
 
@@ -84,7 +86,7 @@ def test_the_gallery_does_not_depend_on_the_jobs(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for jobs, batch in ((1, 32), (2, 2)):
-        monkeypatch.setattr(enrolment, "BATCH", batch)
+        monkeypatch.setattr(storing, "BATCH", batch)
         create_gallery(tmp_path / str(jobs))
         outcomes(tmp_path / str(jobs), pictures, jobs=jobs)
     assert content(tmp_path / "1") == content(tmp_path / "2")
@@ -170,7 +172,7 @@ def test_what_was_told_is_stored_when_the_reader_of_outcomes_leaves(pictures: Pa
     path = tmp_path / "g"
     create_gallery(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enrolment, "BATCH", 1)
+        patch.setattr(storing, "BATCH", 1)
         running = enroll(path, [pictures])
         told = [next(running).record, next(running).record]
         patch.setattr(lock, "WAIT_S", 0.05)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from gallery_maker import files_of, filled, new_print, traces, vectors_of
+from gallery_maker import again, assert_holds, files_of, filled, new_print, reextraction, traces, vectors_of
 
 from fpipe.index import Gallery, segments
 
@@ -23,7 +23,7 @@ import os, signal, sys
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
-from gallery_maker import new_print, vectors_of
+from gallery_maker import again, new_print, reextraction, vectors_of
 from fpipe.index import Gallery, segments
 from fpipe.store.database import Database
 
@@ -51,6 +51,12 @@ with Gallery.open(path, write=True) as gallery:
         for start in range(40, 64, 6):
             gallery.add([new_print(number) for number in range(start, start + 6)])
             print(start + 6, flush=True)
+    elif what == "reextract":
+        for start in range(0, 40, 8):
+            read = {number + 1: again(new_print(number), method="b") for number in range(start, start + 8)}
+            gallery.reextract([reextraction(number, new) for number, new in read.items()])
+            print(start + 8, flush=True)
+        gallery.settle()
     elif what == "remove":
         gallery.remove([new_print(number).print for number in (3, 20, 39)])
         print(0, flush=True)
@@ -79,7 +85,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-@pytest.mark.parametrize("what", ["add", "remove", "rebuild"])
+@pytest.mark.parametrize("what", ["add", "remove", "rebuild", "reextract"])
 def test_killed_at_any_step(whole: Path, tmp_path: Path, what: str) -> None:
     path = tmp_path / "g"
     shutil.copytree(whole, path)
@@ -104,6 +110,8 @@ def assert_kept(path: Path, what: str, reported: list[str]) -> None:
         later = [new_print(number).print for number in range(40, 64)]
         assert here[: 40 + done - 40] == (names + later)[:done]
         assert len(here) in (done, done + 6)
+    elif what == "reextract":
+        assert_replaced(path, int(reported[-1]) if reported else 0)
     elif what == "remove":
         left = [name for number, name in enumerate(names) if number not in (3, 20, 39)]
         assert here in ([left] if reported else [left, names])
@@ -118,6 +126,21 @@ def assert_kept(path: Path, what: str, reported: list[str]) -> None:
         gallery.rebuild(vectors_of)
         assert gallery.check() == []
     assert not [name for name in files_of(path) if name.startswith("incoming/")]
+
+
+def assert_replaced(path: Path, done: int) -> None:
+    """Every print as it was or as it was read again, wholly; the run can be repeated."""
+    old = [new_print(number) for number in range(40)]
+    new = [again(p, method="b") for p in old]
+    with Gallery.open(path) as gallery:
+        count = sum(record.preset == new[0].preset for record in gallery.records())
+    assert count in (done, done + 8)
+    Gallery.open(path, write=True).close()
+    assert_holds(path, new[:count] + old[count:])
+    with Gallery.open(path, write=True) as gallery:
+        gallery.reextract([reextraction(number, p) for number, p in enumerate(new, 1)][count:])
+        gallery.settle()
+    assert_holds(path, new)
 
 
 @pytest.mark.slow

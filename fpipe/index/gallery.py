@@ -178,6 +178,8 @@ class Gallery:
         stamp = self.database.stamp()
         if self._ids is None or self._ids[0] != stamp:
             rows = self.database.rows("SELECT id, edition FROM records WHERE print IS NOT NULL ORDER BY id")
+            if not all(isinstance(edition, int) for _, edition in rows):
+                raise IntegrityError(where=str(self.database.path), reason="a print is of no entry of the log")
             ids, editions = np.array(rows, np.int64).reshape(-1, 2).T
             self._ids = stamp, ids, editions
         return self._ids[1], self._ids[2]

@@ -73,12 +73,12 @@ VERSIONS = (
     CREATE TABLE reextractions (
         number INTEGER PRIMARY KEY,
         id INTEGER NOT NULL,            -- of the print
-        preset TEXT,                    -- NULL, like the next four, once a later one has replaced it
+        preset TEXT,                    -- NULL, like the next three and the template, once a later one replaced it
         extraction_digest TEXT,
         minutiae INTEGER,
         vectors INTEGER,
-        template BLOB,
-        entry INTEGER                   -- of the log, that says it was re-extracted, until the print is removed
+        entry INTEGER,                  -- of the log, that says it was re-extracted, until the print is removed
+        template BLOB                   -- last, so that the others are read without it
     );
     CREATE INDEX reextractions_by_print ON reextractions (id);
     CREATE VIEW records AS              -- every print as it is now, `edition` the log entry that says so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,8 @@ from fpipe.cli.common import json_option, notice, ppi_option, print_json
 EXAMPLE = """\b
 Example:
   fpipe inspect latent.tif
-  fpipe inspect latent.tif --json
+  fpipe inspect card.an2
+  fpipe inspect "card.an2#7" --json
 """
 
 
@@ -19,64 +21,57 @@ Example:
 @click.argument("file", type=click.Path(path_type=Path))
 @ppi_option
 @json_option
-def command(file: Path, ppi: float | None, as_json: bool) -> None:
-    """Say what fpipe makes of the picture or template in FILE, before any resampling.
+def command(file: Path, ppi: float | None, as_json: bool) -> int:
+    """Say what fpipe makes of the picture, template or ANSI/NIST file in FILE, before any resampling.
 
     The hash of the pixels is that of the upright 8-bit gray picture, row by row.
-    A template's minutiae are listed as they stand in the file.
+    Minutiae are listed in the file's own pixels, origin top left, degrees counter-clockwise.
+
+    Of an ANSI/NIST file all records are listed; "FILE#7" is its picture of finger position 7, "FILE#idc=3" that of
+    IDC 3. Exit 3 where some of its pictures or minutiae can't be read, 5 where none can.
     """
-    from fpipe.core.files import sha256_hex
-    from fpipe.formats import read_picture
-    from fpipe.minutiae.files import is_template
+    from fpipe.service.inspect import inspect_file
 
-    if file.is_file() and is_template(file):
-        _show_template(file, as_json)
-        return
-    picture = read_picture(file, ppi=ppi)
-    height, width = picture.pixels.shape
-    for text in picture.notices:
-        notice(f"{file.as_posix()}: {text}")
-    if as_json:
-        print_json(
-            {
-                "file": file.as_posix(),
-                "sha256": picture.sha256,
-                "format": picture.format,
-                "width": width,
-                "height": height,
-                "bits": picture.bits,
-                "ppi": picture.ppi,
-                "ppi_origin": picture.ppi_origin,
-                "pixels_sha256": sha256_hex(picture.pixels.tobytes()),
-                "pages": picture.pages,
-                "notices": list(picture.notices),
-            }
-        )
-        return
-    resolution = "unknown; give it with --ppi" if picture.ppi is None else f"{picture.ppi:.6g} ppi"
-    origin = {"file": " (from the file)", "option": " (given)", "unknown": ""}[picture.ppi_origin]
-    size = "" if picture.ppi is None else f", {width / picture.ppi * 25.4:.1f} x {height / picture.ppi * 25.4:.1f} mm"
-    click.echo(f"{file.as_posix()}")
-    click.echo(f"  format      {picture.format}, {picture.bits} bits a sample, {picture.pages} picture(s)")
-    click.echo(f"  size        {width} x {height} px{size}")
-    click.echo(f"  resolution  {resolution}{origin}")
-    click.echo(f"  sha256      {picture.sha256} (file)")
-    click.echo(f"              {sha256_hex(picture.pixels.tobytes())} (pixels)")
-
-
-def _show_template(file: Path, as_json: bool) -> None:
-    from fpipe.core.files import sha256_hex
-    from fpipe.minutiae.files import describe_template
-
-    data = file.read_bytes()
-    document = {"file": file.as_posix(), "sha256": sha256_hex(data), **describe_template(data, file.as_posix())}
+    found = inspect_file(file, ppi=ppi)
+    document = found.document
     for text in document["notices"]:
         notice(f"{file.as_posix()}: {text}")
+    failed = document.get("failed", [])
+    for failure in failed:
+        click.echo(f"fpipe: {' '.join(failure['message'].split())}", err=True)
     if as_json:
         print_json(document)
+    else:
+        _print(found.kind, document)
+    if not failed:
+        return 0
+    return 3 if document["images"] or document["minutiae"] else 5
+
+
+def _print(kind: str, document: dict[str, Any]) -> None:
+    click.echo(document["file"])
+    if kind == "exchange":
+        from fpipe.service.inspect import exchange_lines
+
+        for line in exchange_lines(document):
+            click.echo(line)
+    elif kind == "template":
+        click.echo(f"  format      {document['format']}")
+        for number, view in enumerate(document["minutiae"], 1):
+            click.echo(f"  view {number}      finger {view['finger']}, {view['count']} minutiae")
+    else:
+        _print_picture(document)
         return
-    click.echo(f"{file.as_posix()}")
-    click.echo(f"  format      {document['format']}")
-    for number, view in enumerate(document["minutiae"], 1):
-        click.echo(f"  view {number}      finger {view['finger']}, {view['count']} minutiae")
     click.echo(f"  sha256      {document['sha256']} (file)")
+
+
+def _print_picture(document: dict[str, Any]) -> None:
+    width, height, ppi = document["width"], document["height"], document["ppi"]
+    resolution = "unknown; give it with --ppi" if ppi is None else f"{ppi:.6g} ppi"
+    origin = {"file": " (from the file)", "option": " (given)", "unknown": ""}[document["ppi_origin"]]
+    size = "" if ppi is None else f", {width / ppi * 25.4:.1f} x {height / ppi * 25.4:.1f} mm"
+    click.echo(f"  format      {document['format']}, {document['bits']} bits a sample, {document['pages']} picture(s)")
+    click.echo(f"  size        {width} x {height} px{size}")
+    click.echo(f"  resolution  {resolution}{origin}")
+    click.echo(f"  sha256      {document['sha256']} (file)")
+    click.echo(f"              {document['pixels_sha256']} (pixels)")

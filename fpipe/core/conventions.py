@@ -84,6 +84,51 @@ def ours_to_xyt_m1(y: FloatArray, direction: FloatArray) -> tuple[FloatArray, Fl
     return y, np.mod(np.rad2deg(np.asarray(direction, np.float64)), 360.0)
 
 
+HUNDREDTHS_PER_INCH = 2540.0
+"""Units of 0.01 mm, in which ANSI/NIST-ITL Type-9 states positions."""
+
+
+def hundredths_to_px(value: FloatArray, ppi: float) -> NDArray[np.float64]:
+    """0.01 mm from the left or top edge -> px.  NIST's reference files put pixel 432 at 2195: no half pixel."""
+    return np.asarray(value, np.float64) * (ppi / HUNDREDTHS_PER_INCH)
+
+
+def px_to_hundredths(px: FloatArray, ppi: float) -> NDArray[np.int64]:
+    """px -> 0.01 mm from the left or top edge, to the nearest."""
+    return np.rint(np.asarray(px, np.float64) * (HUNDREDTHS_PER_INCH / ppi)).astype(np.int64)
+
+
+def itl_to_ours(
+    y: FloatArray, degrees: FloatArray, height: float, ppi: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """ANSI/NIST-ITL field 9.012: 0.01 mm up from the *bottom* edge, direction away from the ridge -> (y down px, rad).
+
+    height : of the picture, px
+    The half pixel is that of NIST's reference files: row 368 of 768 stands at 2030, which is 399.6 px.
+    """
+    rows = height - 0.5 - np.asarray(y, np.float64) * (ppi / HUNDREDTHS_PER_INCH)
+    return rows, degrees_to_direction(np.asarray(degrees, np.float64) + 180.0)
+
+
+def ours_to_itl(
+    y: FloatArray, direction: FloatArray, height: float, ppi: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(y down px, rad) -> field 9.012: (0.01 mm up from the bottom edge, whole degrees away from the ridge)."""
+    up = px_to_hundredths(height - 0.5 - np.asarray(y, np.float64), ppi)
+    degrees = np.rint(np.rad2deg(np.asarray(direction, np.float64)) + 180.0).astype(np.int64) % 360
+    return up, degrees
+
+
+def degrees_to_direction(degrees: FloatArray) -> NDArray[np.float64]:
+    """Degrees along the ridge or valley, counter-clockwise, as field 9.331 and the FBI's 9.023 have them -> rad."""
+    return np.asarray(wrap_direction(np.deg2rad(np.asarray(degrees, np.float64))), np.float64)
+
+
+def direction_to_degrees(direction: FloatArray) -> NDArray[np.int64]:
+    """Rad -> whole degrees, 0..359."""
+    return np.rint(np.rad2deg(np.asarray(direction, np.float64))).astype(np.int64) % 360
+
+
 def grid_shape(height: int, width: int) -> tuple[int, int]:
     """(rows, columns) of the ``CELL_PX`` grid that covers a picture of this size."""
     return -(-height // CELL_PX), -(-width // CELL_PX)

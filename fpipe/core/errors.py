@@ -99,7 +99,15 @@ class NotAnImage(InputRefused):
 
     code = "not_an_image"
     template = "{where}: not a picture fpipe reads: {reason}"
-    hint = "expected PNG, TIFF, BMP, JPEG, JPEG 2000 or WSQ"
+    hint = "expected PNG, TIFF, BMP, JPEG, JPEG 2000, WSQ or an ANSI/NIST file with a picture"
+
+
+class SeveralPictures(InputRefused):
+    """An exchange file of several pictures where one is needed."""
+
+    code = "several_pictures"
+    template = "{where}: the file holds {count}{choice}: {listing}"
+    hint = "name one as FILE#POSITION or FILE#idc=NUMBER"
 
 
 class Unsupported(InputRefused):

@@ -27,6 +27,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def split_choice(path: Path) -> tuple[Path, str]:
+    """A file and which of its pictures is meant: ``card.an2#7`` -> (card.an2, "7"); "" where nothing is said.
+
+    A file of that very name comes first.
+    """
+    name, mark, choice = path.name.rpartition("#")
+    try:
+        there = path.exists()
+    except OSError:  # opening it will say what is wrong
+        there = True
+    return (path, "") if there or not mark or not name else (path.with_name(name), choice)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

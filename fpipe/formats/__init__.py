@@ -1,4 +1,4 @@
-"""Bytes to pictures and back: PNG, TIFF, BMP, JPEG, JPEG 2000 and WSQ, recognised by content."""
+"""Bytes to pictures and back: PNG, TIFF, BMP, JPEG, JPEG 2000, WSQ and ANSI/NIST files, recognised by content."""
 
 from fpipe.formats.reading import read_picture
 from fpipe.formats.resample import to_500_ppi

@@ -32,12 +32,12 @@ def write_picture(path: Path, pixels: GrayImage, ppi: float | None) -> None:
         raise UsageError(
             reason=f"{path.as_posix()}: can't write {ending or 'a file without ending'}; expected .png, .tif or .wsq"
         )
-    encode = {".png": _png, ".wsq": _wsq}.get(ending, _tiff)
+    encode = {".png": encode_png, ".wsq": _wsq}.get(ending, _tiff)
     write_atomic(path, encode(pixels, ppi))
 
 
-def _png(pixels: GrayImage, ppi: float | None) -> bytes:
-    """Rows filtered by differences to the row above: prints are smooth enough for it to pay."""
+def encode_png(pixels: GrayImage, ppi: float | None) -> bytes:
+    """A PNG file, its rows filtered by differences to the row above: prints are smooth enough for it to pay."""
     height, width = pixels.shape
     rows = np.full((height, width + 1), 2, np.uint8)
     rows[0, 1:], rows[1:, 1:] = pixels[0], pixels[1:] - pixels[:-1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fpipe.core.conventions import PPI
 from fpipe.core.errors import BadTemplate, EmptyFile, NotFound, UsageError
-from fpipe.core.files import sha256_hex, write_atomic
+from fpipe.core.files import sha256_hex, split_choice, write_atomic
 from fpipe.core.types import KIND_NAMES, Template
 from fpipe.minutiae import blob, incits, iso, json_codec
 from fpipe.minutiae import xyt as xyt_codec
@@ -33,10 +33,12 @@ class TemplateFile:
 
 
 def is_template(path: Path) -> bool:
-    """Whether a file is in one of the template formats.
+    """Whether a file is in one of the template formats; one of several pictures, FILE#POSITION, is not.
 
     Raises NotFound where it can't be opened.
     """
+    if split_choice(path)[1]:
+        return False
     try:
         with path.open("rb") as handle:
             head = handle.read(64)

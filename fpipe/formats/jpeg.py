@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fpipe.core.errors import Damaged, Truncated, Unsupported
-from fpipe.formats.colour import Model, to_gray
+from fpipe.formats import jpeg_lossless
+from fpipe.formats.colour import Model, scaled, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.isolation import Raw, decode_apart
 from fpipe.formats.resolution import UNSTATED, Resolution, credible, per_centimetre, per_inch, unusable
@@ -35,6 +36,11 @@ class _Facts:
 def decode(data: bytes, where: str) -> Decoded:
     """A JPEG file."""
     facts = _read_markers(data, where)
+    if facts.frame == jpeg_lossless.FRAME:
+        lossless, bits = jpeg_lossless.decode_lossless(data, where)
+        resolution, notice = _chosen(facts)
+        told = [*facts.notices, *filter(None, (notice,))]
+        return Decoded(scaled(lossless, (1 << bits) - 1), bits, resolution, facts.orientation, 1, told)
     if facts.frame in _LOSSLESS or facts.precision != 8:
         kind = "lossless" if facts.frame in _LOSSLESS else f"{facts.precision}-bit"
         raise Unsupported(where=where, reason=f"{kind} JPEG is not read; save it as PNG or TIFF")

@@ -300,7 +300,8 @@ def _number(items: list[str], at: int, number: int, entry: int, where: str) -> i
 
 def _standard_quality(text: str) -> int:
     """0 set by hand, 1 not known, 2 (best) to 63 (worst) -> 100..1, 0 = not reported."""
-    if not (text.strip().isascii() and text.strip().isdigit()) or len(text) > 4:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 4):
         return 0
     value = int(text)
     return round(100 - (value - 2) * 99 / 61) if 2 <= value <= 63 else 0

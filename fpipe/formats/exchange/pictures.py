@@ -251,7 +251,8 @@ def choose(pictures: list[RecordPicture], choice: str, where: str, types: list[i
         chosen = pictures
     else:
         key, _, number = choice.rpartition("=")
-        if not number.isascii() or not number.isdigit() or key not in ("", "idc", "finger"):
+        known = number.isascii() and number.isdigit() and len(number) < 6
+        if not known or key not in ("", "idc", "finger"):
             expected = "FILE#POSITION, as card.an2#7, or FILE#idc=NUMBER"
             raise BadParameter(where=where, name="picture", got=choice, expected=expected)
         wanted = int(number)

@@ -271,8 +271,9 @@ def _charset(first: Record, notices: list[str]) -> str:
     """Of the text by field 1.015 DCS (Update:2015, Table 4): 000 ASCII, 001 Latin-1, 003 UTF-8."""
     items = first.items(15)
     code, name = (items[0][0].strip(), items[0][1].strip() if len(items[0]) > 1 else "") if items else ("", "")
-    if not code or not code.isdigit() or int(code) in (0, 1):
-        if code and not code.isdigit():
+    known = code.isascii() and code.isdigit() and len(code) < 5
+    if not known or int(code) in (0, 1):
+        if code and not known:
             notices.append(f"field 1.015 is {code!r}, expected a number; text is read as Latin-1")
         return "latin-1"
     if int(code) in (2, 3):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,3 +160,33 @@ def test_a_picture_that_is_wrong_does_not_take_the_others_with_it() -> None:
     assert [image["finger"] for image in document["images"]] == [2, 3]
     assert [(f["record"], f["idc"], f["reason"]) for f in document["failed"]] == [(14, 1, "damaged")]
     assert "checksum" in document["failed"][0]["message"]
+
+
+@pytest.mark.real
+def test_exchange_files_that_broke_other_tools(cases: Path) -> None:
+    """Pictures, records and text of the cases; the folder's own check.py compares templates as well."""
+    seen = 0
+    for case in json.loads((cases / "cases.json").read_text(encoding="utf-8")):
+        for file in case["files"] if case["kind"] == "ANSI/NIST" else ():
+            expected = file["expected"].get("accept_any_of", [file["expected"]])[0]
+            data = (cases / file["file"]).read_bytes()
+            seen += 1
+            if expected.get("error"):
+                with pytest.raises(InputRefused):
+                    describe_exchange(data, "x")
+                continue
+            document = describe_exchange(data, "x")
+            assert parse(data, "x").to_bytes() == data
+            assert len(document["images"]) == len(expected["images"])
+            for ours, theirs in zip(document["images"], expected["images"], strict=True):
+                for key in ("record", "idc", "finger", "compression", "width", "height", "pixels_sha256"):
+                    assert ours[key] == theirs[key]
+                assert abs(ours["ppi"] - theirs["ppi"]) <= theirs["ppi_tolerance"]
+            types = [record["type"] for record in document["records"]]
+            assert types == expected.get("records", types)
+            text = json.dumps(document["records"], ensure_ascii=False)
+            assert all(value in text for value in expected.get("text", {}).values())
+            assert [(f["record"], f["idc"]) for f in document["failed"]] == [
+                (f["record"], f["idc"]) for f in expected.get("failed", ())
+            ]
+    assert seen >= 7

@@ -21,6 +21,7 @@ _NAMED = (
     (b"%PDF", "a PDF file"),
     (b"PK\x03\x04", "a ZIP archive or office file"),
     (b"FMR\0", "a minutiae template"),
+    (b"<?xml", "an XML file; of ANSI/NIST files only the traditional encoding is read"),
     (b"P5", "a PGM file"),
     (b"P6", "a PPM file"),
     (b"\x8aMNG", "an MNG file"),

@@ -164,10 +164,16 @@ def test_wsq_and_jpeg_2000_inside_records() -> None:
 
 
 def test_a_finger_that_is_missing_is_no_picture_and_no_error() -> None:
-    missing = tagged(14, [(2, b"00"), (3, b"0"), (13, b"3"), (18, b"3\x1fUP")])
     there = one({})[len(header(b"1 1,14 1")) :]
-    data = header(b"1 2,14 0,14 1") + missing + there
-    np.testing.assert_array_equal(read_picture(data).pixels, GRAY)
+    named = [(2, b"00"), (3, b"0"), (13, b"3")]
+    for missing in (
+        tagged(14, [*named, (18, b"3\x1fUP")]),
+        tagged(14, [*named, (18, b"3\x1fXX"), (6, b"120"), (7, b"140"), (999, b"")]),
+        tagged(14, [*named, (999, b"")]),
+    ):
+        np.testing.assert_array_equal(read_picture(header(b"1 2,14 0,14 1") + missing + there).pixels, GRAY)
+    old = fixed(b"", 0, 0, idc=3) + fixed(RAW, 120, 140)
+    np.testing.assert_array_equal(read_picture(header(b"1 2,4 3,4 1") + old).pixels, GRAY)
 
 
 def test_one_of_several_is_chosen(tmp_path: Path) -> None:

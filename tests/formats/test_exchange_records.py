@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fpipe.core.errors import Damaged, EmptyFile, InputRefused, NotAnImage, Truncated, UsageError
 from fpipe.formats.exchange.building import compose, latent, tenprint, text_record
-from fpipe.formats.exchange.records import ExchangeFile, parse
+from fpipe.formats.exchange.records import ExchangeFile, is_exchange, parse
 
 CARD = tenprint(ENVELOPE, NAMED, [a_print(finger) for finger in (1, 2, 13)], "TESTSRC").to_bytes()
 FIELDS = [(2, b"01"), (3, b"0"), (13, b"2")]
@@ -50,6 +50,13 @@ def test_numbers_of_1993_and_fixed_records_and_padding() -> None:
     assert [f.value for f in seven.fields] == [b"\0\0\0\x09", b"\x02", b"free"]
     assert [eight.integer(n) for n in range(1, 8)] == [14, 3, 0, 1, 1, 8, 2]
     assert file.notices == ("3 bytes of padding follow the last record",)
+
+
+def test_files_are_recognised_by_how_they_begin() -> None:
+    for begin in (b"1.001:9", b"1.01:9", b"1.1:9", b"01.001:9"):
+        assert is_exchange(begin)
+    for begin in (b"", b"1.002:9", b"11.001:9", b" 1.001:9", b"1.001", b"2.001:9"):
+        assert not is_exchange(begin)
 
 
 @pytest.mark.parametrize(

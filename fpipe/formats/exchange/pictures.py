@@ -74,7 +74,12 @@ def pictures_of(file: ExchangeFile) -> list[RecordPicture]:
             found.append(_of_fixed(record, file.records[0]))
         elif record.type in TYPES and record.field(DATA) is not None:
             found.append(_of_tagged(record))
-    return found
+    return [picture for picture in found if picture.data or not _says_missing(picture)]
+
+
+def _says_missing(picture: RecordPicture) -> bool:
+    """Whether a record without pixels says so: by no size, or as amputated or bandaged (AMP, field 18)."""
+    return not (picture.width or picture.height) or bool(picture.record.type != 4 and picture.record.items(18))
 
 
 def _of_fixed(record: Record, first: Record) -> RecordPicture:

@@ -20,8 +20,8 @@ FS, GS, RS, US = b"\x1c", b"\x1d", b"\x1e", b"\x1f"
 """Separators: end of record, of field, of subfield, of item."""
 DATA = 999
 """The field that holds a picture or sound as bytes, last in its record."""
-SIGNATURES = (b"1.001:", b"1.01:")
-"""How a file begins, by the present standard and by that of 1993 and 2000."""
+_BEGIN = re.compile(rb"0{0,2}1\.0{0,5}1:")
+"""How a file begins: 1.001: by the present standard, 1.01: by that of 1993 and 2000, with other zeros by some."""
 FIXED_TYPES = frozenset(range(3, 9))
 """Record types of a fixed binary layout, without tags."""
 _TEXT_ONLY = (1, 2, 9)
@@ -106,7 +106,7 @@ class ExchangeFile:
 
 def is_exchange(head: bytes) -> bool:
     """Whether a file's first bytes are those of an ANSI/NIST-ITL file in the traditional encoding."""
-    return head.startswith(SIGNATURES)
+    return _BEGIN.match(head) is not None
 
 
 def parse(data: bytes, where: str) -> ExchangeFile:

@@ -14,7 +14,7 @@ from fpipe import __version__
 from fpipe.core.errors import FpipeError
 
 COMMANDS = {
-    "inspect": "What fpipe makes of a picture or template file.",
+    "inspect": "What fpipe makes of a picture, template or ANSI/NIST file.",
     "convert": "A file's picture as lossless gray PNG or TIFF.",
     "enhance": "The enhanced picture of a print.",
     "extract": "The minutiae of a print as a template file.",

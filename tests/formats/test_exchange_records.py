@@ -68,7 +68,7 @@ def test_files_are_recognised_by_how_they_begin() -> None:
         (b"003\x1fUTF-8", b"caf\xe9", "caf\xe9", "is no UTF-8"),
         (b"000", b"caf\xe9", "caf\xe9", "is not ASCII"),
         (b"", b"caf\xe9", "caf\xe9", "is not ASCII"),
-        (b"001", "é".encode(), "Ã©", "is not ASCII"),
+        (b"001", "é".encode(), "Ã©", "read as Latin-1; as UTF-8 it would be 'é'"),
         (b"129", b"caf\xe9", "caf\xe9", "which is not read"),
         (b"UTF8", b"cafe", "cafe", "expected a number"),
     ],

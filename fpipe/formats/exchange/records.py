@@ -285,17 +285,21 @@ def _charset(first: Record, notices: list[str]) -> str:
 
 
 def _notice_text(records: list[Record], charset: str, notices: list[str]) -> None:
-    """Say where text is not what field 1.015 declares."""
+    """Say where text is not what field 1.015 declares; and what it would be as UTF-8, which many forget to declare."""
     for record in records:
-        odd = []
+        odd, otherwise = [], ""
         for field in record.fields if record.type not in FIXED_TYPES else ():
             if field.value.isascii() or (field.number == DATA and record.type not in _TEXT_ONLY):
                 continue
-            if record.type == 1 or charset != "utf-8" or _text(field.value, "utf-8") == _text(field.value, "latin-1"):
+            utf8 = _text(field.value, "utf-8")
+            valid = utf8 != _text(field.value, "latin-1")
+            if record.type == 1 or charset != "utf-8" or not valid:
                 odd.append(f"{record.type}.{field.number:03d}")
+                otherwise = otherwise or (utf8[:40] if valid else "")
         if odd:
             told = "is no UTF-8" if charset == "utf-8" and record.type != 1 else "is not ASCII and no other is declared"
-            notices.append(f"the text of field {', '.join(odd)} {told} in field 1.015; read as Latin-1")
+            hint = f"; as UTF-8 it would be {otherwise!r}" if otherwise else ""
+            notices.append(f"the text of field {', '.join(odd)} {told} in field 1.015; read as Latin-1{hint}")
 
 
 def _text(value: bytes, charset: str) -> str:

@@ -301,7 +301,7 @@ class Gallery:
                 where=str(self.path),
                 got=f"the methods {extraction_digest}",
                 expected=f"{kind} prints of {', '.join(held)}",
-                what_to_do=f"read those again by this one with `fpipe gallery reextract {self.path}`, or say --mixed, "
+                what_to_do=f"read those again by these with `fpipe gallery reextract {self.path}`, or say --mixed, "
                 "which every search then states",
             )
 

@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--leader", action="store_true")
     parser.add_argument("--jobs", default="2")
-    parser.add_argument("--candidates", default="100", help="for the FAISS path of the latents")
+    parser.add_argument("--candidates", default="100", help="for the FAISS path; 0 leaves it out")
     args = parser.parse_args()
     data, bench, lists = args.shared / "data", args.shared / "bench", args.out / "lists"
     fpipe = Path(sys.executable).with_name("fpipe")
@@ -71,6 +71,8 @@ def main() -> None:
         ("latent-faiss", ["--candidates", args.candidates]),
         ("plain-faiss", ["--candidates", args.candidates]),
     ):
+        if options and args.candidates == "0":
+            continue
         kind = name.split("-")[0]
         pair = ["--gallery", lists / f"{kind}_gallery.txt", "--probes", lists / f"{kind}_probes.txt"]
         found = score("identify", name, *pair, *options)

@@ -8,17 +8,22 @@ contextual filter stands in for.
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from fpipe.core.types import GrayImage
+from fpipe.enhance.learned import Network, network_input
 from fpipe.formats import read_picture, to_500_ppi
+from fpipe.minutiae.learned import Peaks
 from fpipe.pipeline.extract import extract
-from fpipe.pipeline.presets import load_preset
+from fpipe.pipeline.presets import Preset, load_preset
 from fpipe.synth import samples
 
 
@@ -41,13 +46,40 @@ def main() -> None:
     if not names:
         names = [samples.folder() / i["file"] for i in samples.manifest()["files"] if i["kind"] == "plain"]
     images = [to_500_ppi(read_picture(path, ppi=500), path.name) for path in names]
-    preset = load_preset("plain")
-    extract(images[0], preset)
-    whole, baseline, counts = [], [], []
+    size = np.median([image.size for image in images])
+    print(f"{len(images)} prints, {size / 1000:.0f} thousand px in the median")
+    bank_s = np.median([_seconds(bank, image) for image in images])
+    for name in ("plain", "fast"):
+        preset = load_preset(name)
+        extract(images[0], preset)  # loads the kernels and the weights
+        counts = [len(extract(image, preset).minutiae) for image in images]
+        whole = np.median([_seconds(extract, image, preset) for image in images])
+        print(f"{name}: picture to template {1000 * whole:.0f} ms, {np.median(counts):.0f} minutiae; ", end="")
+        print(f"the filter bank alone takes {1000 * bank_s:.0f} ms, {bank_s / whole:.2f} times that")
+    _parts(images, load_preset("fast"))
+    network, peaks = (load_preset("plain").stages[stage] for stage in ("reading", "minutiae"))
+    assert isinstance(network, Network)
+    assert isinstance(peaks, Peaks)
+    readings = [network(image) for image in images]
+    for what, seconds in (
+        ("input", [_seconds(network_input, image) for image in images]),
+        ("network", [_seconds(network, image) for image in images]),
+        ("peaks", [_seconds(peaks, reading) for reading in readings]),
+    ):
+        print(f"  plain, {what}: {1000 * np.median(seconds):.1f} ms")
+    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _seconds(work: Callable[..., Any], *given: Any) -> float:
+    start = time.perf_counter()
+    work(*given)
+    return time.perf_counter() - start
+
+
+def _parts(images: list[GrayImage], preset: Preset) -> None:
     parts: dict[str, list[float]] = {}
     for image in images:
         last = time.perf_counter()
-        start = last
 
         def stamp(key: str, value: object) -> None:
             nonlocal last
@@ -55,19 +87,9 @@ def main() -> None:
             parts.setdefault(key, []).append(now - last)
             last = now
 
-        counts.append(len(extract(image, preset, stamp).minutiae))
-        whole.append(time.perf_counter() - start)
-        start = time.perf_counter()
-        bank(image)
-        baseline.append(time.perf_counter() - start)
-    size = np.median([image.size for image in images])
-    print(f"{len(images)} prints, {size / 1000:.0f} thousand px and {np.median(counts):.0f} minutiae median")
+        extract(image, preset, stamp)
     for key, seconds in parts.items():
-        print(f"  until {key}: {1000 * np.median(seconds) * len(seconds) / len(images):.1f} ms")
-    ours, bank_s = np.median(whole), np.median(baseline)
-    print(
-        f"picture to template {1000 * ours:.0f} ms; filter bank alone {1000 * bank_s:.0f} ms, ratio {bank_s / ours:.2f}"
-    )
+        print(f"  {preset.name}, until {key}: {1000 * np.median(seconds) * len(seconds) / len(images):.1f} ms")
 
 
 if __name__ == "__main__":

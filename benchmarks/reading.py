@@ -154,30 +154,37 @@ def _died(finger: int) -> dict[str, Any]:
 
 
 def examiner(data: Path, presets: dict[str, str]) -> None:
-    """Share of an examiner's minutiae found within 12 px and 20 degrees, at the cut where half of what is found is his."""
-    pooled: list[tuple[NDArray[Any], NDArray[Any], int]] = []
+    """Examiner's minutiae found within 12 px and 20 degrees, at the cut where half of what is found is the examiner's.
+
+    Examiners mark what they need, where they looked: so also of what is found within 24 px of the hull of their marks.
+    """
+    pooled: dict[str, list[tuple[NDArray[Any], NDArray[Any], int]]] = {"whole picture": [], "where they looked": []}
     for path in sorted((data / "latent_real").glob("*_minutiae.txt")):
         picture = path.with_name(path.name.replace("_minutiae.txt", ".png"))
         image = to_500_ppi(read_picture(picture, ppi=500.0), picture.name)
-        kind = "latent" if "latent" in picture.name.replace("latent_real", "") else "plain"
+        kind = "latent" if picture.stem.endswith("latent") else "plain"
         strong, every, _ = read(image, load_preset(presets.get(kind, kind)))
-        best = None
-        for about in (0, 180):  # sources disagree about where a direction points
-            true = _examiners(path, about)
-            pairs = paired(every, true, 12, np.deg2rad(20))
-            if best is None or len(pairs) > len(best[0]):
-                best = (pairs, true, len(paired(strong, true, 12, np.deg2rad(20))))
-        assert best is not None
-        pairs, true, hits = best
-        hit = np.zeros(len(every), bool)
-        hit[pairs[:, 0]] = True
-        half = _recall_at_half([(every.quality, hit, len(true))])
+        # sources disagree about where a direction points: taken is what agrees better
+        true = max((_examiners(path, a) for a in (0, 180)), key=lambda t: len(paired(every, t, 12, np.deg2rad(20))))
+        hits = len(paired(strong, true, 12, np.deg2rad(20)))
         print(f"{picture.name}: {len(true)} of the examiner, {len(strong)} found, {hits} both: ", end="")
-        print(f"recall {hits / len(true):.2f}, precision {hits / max(1, len(strong)):.2f}; ", end="")
-        print(f"at 50 % precision: recall {half:.2f}")
-        if kind == "latent":
-            pooled.append((every.quality, hit, len(true)))
-    print(f"latents together, at 50 % precision: recall {_recall_at_half(pooled):.3f}")
+        print(f"recall {hits / len(true):.2f}, precision {hits / max(1, len(strong)):.2f}", end="")
+        looked = every.take(_near_hull(every, true, 24))
+        for where, found in (("whole picture", every), ("where they looked", looked)):
+            hit = np.isin(np.arange(len(found)), paired(found, true, 12, np.deg2rad(20))[:, 0])
+            one = (found.quality, hit, len(true))
+            print(f"; {where}, at 50 % precision: recall {_recall_at_half([one]):.2f}", end="")
+            if kind == "latent":
+                pooled[where].append(one)
+        print()
+    for where, prints in pooled.items():
+        print(f"latents together, {where}, at 50 % precision: recall {_recall_at_half(prints):.3f}")
+
+
+def _near_hull(found: Minutiae, marks: Minutiae, margin_px: float) -> NDArray[np.bool_]:
+    hull = cv2.convexHull(np.column_stack([marks.x, marks.y]))
+    points = zip(found.x.tolist(), found.y.tolist(), strict=True)
+    return np.array([cv2.pointPolygonTest(hull, point, True) >= -margin_px for point in points], bool)
 
 
 def _examiners(path: Path, about: float) -> Minutiae:
@@ -259,7 +266,7 @@ def main() -> None:
     parser.add_argument("--fingers", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--preset", help="for every print, instead of plain or latent as it is")
-    parser.add_argument("prints", nargs="*", help="pictures of these, instead of those that are always shown")
+    parser.add_argument("--prints", nargs="*", help="pictures of these, instead of those that are always shown")
     args = parser.parse_args()
     presets = dict.fromkeys(("plain", "latent"), args.preset) if args.preset else {}
     if args.what == "truth":

@@ -21,6 +21,9 @@ from fpipe.enhance.learned import STRIDE, network_input
 SPREAD_CELLS = 0.8
 """Sigma of the heat around a minutia, cells: a network that is a cell off is not punished as for a false minutia."""
 
+BLIND = 0.4
+"""Share of crops without their gray levels: a network that knows them too well knows our synthesis, not prints."""
+
 _DOUBLED = np.zeros((2, 181), np.float32)  # orientation byte -> cos 2t, sin 2t
 _DOUBLED[0, 1:], _DOUBLED[1, 1:] = (f(2 * np.deg2rad(np.arange(180) + 0.5)) for f in (np.cos, np.sin))
 
@@ -58,8 +61,11 @@ def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArr
     picture, ridges, mask, period = (np.ascontiguousarray(p) for p in planes)
     points = np.zeros((7, size // STRIDE, size // STRIDE), np.float32)
     _place(minutiae, points)
+    seen = network_input(_toned(picture, rng, bank))
+    if rng.random() < BLIND:
+        seen[1] = 0
     return {
-        "input": network_input(_toned(picture, rng, bank)),
+        "input": seen,
         "ridges": ridges[None],
         "mask": mask[None],
         "period": period[None],
@@ -69,16 +75,20 @@ def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArr
 
 
 def _toned(picture: NDArray[np.uint8], rng: np.random.Generator, bank: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Gamma, contrast, brightness, at times blur, noise, or JPEG."""
-    levels = (np.arange(256, dtype=np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.25)))
-    levels = (levels - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5 + np.float32(rng.normal(0, 0.06))
+    """Gamma; any contrast and brightness; at times blur, noise, or JPEG.
+
+    A faint print is a print: how faint must not tell the network that it is only a trace of an earlier finger.
+    """
+    levels = (np.arange(256, dtype=np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.35)))
+    contrast = float(np.exp(rng.uniform(np.log(0.12), 0))) if rng.random() < 0.6 else rng.uniform(0.8, 1.4)
+    levels = (levels - 0.5) * np.float32(contrast) + np.float32(0.5 + rng.uniform(-0.5, 0.5) * max(1 - contrast, 0.15))
     image = cv2.LUT(picture, (np.clip(levels, 0, 1) * 255).astype(np.uint8))
     if rng.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
     if rng.random() < 0.4:
         y, x = rng.integers(bank.shape[0] - picture.shape[0], size=2)
         noise = bank[y : y + picture.shape[0], x : x + picture.shape[1]]
-        image = cv2.addWeighted(image, 1.0, noise, float(rng.uniform(1, 12)), 0, dtype=cv2.CV_8U)
+        image = cv2.addWeighted(image, 1.0, noise, float(rng.uniform(0.5, 12) * min(contrast, 1)), 0, dtype=cv2.CV_8U)
     if rng.random() < 0.1:
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
         image = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)

@@ -37,7 +37,7 @@ def preset_option(default: str | None) -> Callable[[F], F]:
         "--preset",
         default=default,
         show_default=default is not None,
-        help="Methods and parameters: plain, latent, or a TOML file.",
+        help="Methods and parameters: plain, latent, fast, or a TOML file.",
     )
 
 

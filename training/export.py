@@ -33,9 +33,19 @@ def export(state: Path, out: Path) -> str:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
+def small(state: Path, out: Path) -> None:
+    """The running mean of the weights alone, in half precision."""
+    held = torch.load(state, map_location="cpu", weights_only=True)
+    halved = {name: v.half() if v.is_floating_point() else v for name, v in held["mean"].items()}
+    torch.save({"mean": halved, "step": held["step"], "seed": held["seed"]}, out)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("state", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--small", type=Path)
     options = parser.parse_args()
     print(export(options.state, options.out))
+    if options.small:
+        small(options.state, options.small)

@@ -75,7 +75,7 @@ def train(folder: Path, out: Path, minutes: float, device: str, resume: Path | N
     first = 0
     if resume is not None:
         state = torch.load(resume, map_location=device, weights_only=True)
-        reader.load_state_dict(state["reader"])
+        reader.load_state_dict(state.get("reader", state["mean"]))
         mean.module.load_state_dict(state["mean"])
         first = state["step"]
     step = first

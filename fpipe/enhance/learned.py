@@ -55,12 +55,16 @@ class Network(Params):
     weights : an ONNX file, in this folder or by its path
     sha256 : of that file; another file is refused
     least : probability from which on a place is print
+    clear : share of 1 that the ridges' height must have on the average over ``clear_px``; where the network can't tell
+        ridge from valley, nothing was read, and a comparison must not expect minutiae there
     least_area_px, hole_px : pieces of print and holes in it that are smaller, px^2, are ignored
     """
 
     weights: str = "reader.onnx"
-    sha256: str = "9226f1876610f9fedeecb3f1a38d2dd787a7c42d01921ed84e2116e1730ccaae"
+    sha256: str = "7ceb7c09763aa2a7abda62119c611fd8694cd34534a3cbd2b4cfe34d9fcbfbb6"
     least: float = 0.5
+    clear: float = 0.6
+    clear_px: int = 25
     least_area_px: int = 1500
     hole_px: int = 600
 
@@ -68,13 +72,14 @@ class Network(Params):
         """Read a picture, (H, W) uint8, 500 ppi, ridges dark."""
         height, width = image.shape
         found = self.channels(image)
-        logit = _grown(found["mask"][0], image.shape)
+        logit, ridges = _grown(found["mask"][0], image.shape), _full(found["ridges"])[:height, :width]
+        clear = cv2.blur(np.abs(ridges), (self.clear_px, self.clear_px)) > self.clear
         return Reading(
-            mask=self._cleaned(logit > np.log(self.least / (1 - self.least))),
+            mask=self._cleaned((logit > np.log(self.least / (1 - self.least))) & clear),
             stride=STRIDE,
             doubled=found["orientation"],
             period=found["period"][0],
-            ridges=_full(found["ridges"])[:height, :width],
+            ridges=ridges,
             minutia=_probability(found["minutia"][0]),
             bifurcation=_probability(found["kind"][0]),
             direction=wrap_direction(np.arctan2(found["direction"][1], found["direction"][0])),

@@ -22,7 +22,7 @@ class Peaks(Params):
     most : minutiae kept, the surest
     """
 
-    cut: float = 0.2
+    cut: float = 0.3
     least: float = 0.1
     apart_px: float = 6.0
     border_px: float = 0.0

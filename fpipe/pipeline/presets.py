@@ -12,10 +12,10 @@ from typing import Any
 
 from fpipe.core.errors import BadParameter, UnknownMethod
 from fpipe.core.params import Params, digest
-from fpipe.pipeline.stages import COMPARISON, EXTRACTION
+from fpipe.pipeline.stages import CLASSICAL, COMPARISON, LEARNED
 
-PRESETS = ("plain", "latent")
-"""The presets that ship: ``plain`` for plain and rolled prints, ``latent`` for marks."""
+PRESETS = ("plain", "latent", "fast")
+"""The presets that ship: ``plain`` for plain and rolled prints, ``latent`` for marks, ``fast`` without the network."""
 
 KIND_PRESET = {"plain": "plain", "rolled": "plain", "latent": "latent"}
 """Impression type -> the preset that reads it."""
@@ -33,13 +33,14 @@ class Preset:
 
     @property
     def extraction_digest(self) -> str:
-        return digest([stage, self.stages[stage].describe()] for stage in EXTRACTION)
+        return digest([stage, method.describe()] for stage, method in self.stages.items())
 
 
 @lru_cache
 def load_preset(name: str) -> Preset:
     """A preset by its name, or from a TOML file by its path (anything ending in .toml)."""
-    return Preset(name=Path(name).stem, stages=_stages(_read(name, PRESETS), EXTRACTION, name))
+    document = _read(name, PRESETS)
+    return Preset(Path(name).stem, _stages(document, LEARNED if "reading" in document else CLASSICAL, name))
 
 
 @lru_cache

@@ -89,6 +89,11 @@ def _toned(picture: NDArray[np.uint8], rng: np.random.Generator, bank: NDArray[n
         y, x = rng.integers(bank.shape[0] - picture.shape[0], size=2)
         noise = bank[y : y + picture.shape[0], x : x + picture.shape[1]]
         image = cv2.addWeighted(image, 1.0, noise, float(rng.uniform(0.5, 12) * min(contrast, 1)), 0, dtype=cv2.CV_8U)
+    if rng.random() < 0.5:  # grain of paper, powder, dry skin
+        side = picture.shape[0] // int(rng.integers(2, 9)) + 2
+        y, x = rng.integers(bank.shape[0] - side, size=2)
+        grain = cv2.resize(bank[y : y + side, x : x + side], picture.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        image = cv2.addWeighted(image, 1.0, grain, float(rng.uniform(2, 30) * min(contrast, 1)), 0, dtype=cv2.CV_8U)
     if rng.random() < 0.1:
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
         image = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)

@@ -3,7 +3,8 @@
     python training/train.py CROPS OUT --minutes 90 [--resume STATE] [--device cuda]
 
 OUT/state.pt (weights and step) is written every few minutes and at the end; OUT/log.jsonl holds the losses.
-The rate falls to nothing over the budget.  Convolutions run in bfloat16 on a processor that has it.
+The rate falls from --rate to --last of it over the budget: where it falls to nothing, drawn prints are read better and
+real ones worse (docs/reading.md).  Convolutions run in bfloat16 on a processor that has it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def losses(out: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def train(folder: Path, out: Path, minutes: float, device: str, resume: Path | None, seed: int, rate: float) -> None:
+def train(
+    folder: Path, out: Path, minutes: float, device: str, resume: Path | None, seed: int, rate: float, last: float
+) -> None:
     """Until the time is over."""
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -134,5 +137,6 @@ if __name__ == "__main__":
     parser.add_argument("--resume", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    options = parser.parse_args()
-    train(options.crops, options.out, options.minutes, options.device, options.resume, options.seed, options.rate)
+    parser.add_argument("--last", type=float, default=1.0, help="of the rate, at the end")
+    args = parser.parse_args()
+    train(args.crops, args.out, args.minutes, args.device, args.resume, args.seed, args.rate, args.last)

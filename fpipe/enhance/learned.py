@@ -33,10 +33,12 @@ CHANNELS = {
 
 _MULTIPLE = 16
 """The network halves the picture four times."""
-_TILE, _HALO = 1536, 192
-"""Larger pictures are read in tiles, px, that overlap by more than the network sees around a cell."""
+_TILE, _HALO = 1536, 320
+"""Larger pictures are read in tiles, px, that overlap by more than the 300 px that the network sees around a cell."""
 _BOX = 33
+"""Side of the box of local mean and deviation, px: three to four ridges."""
 _LEAST_DEVIATION = 4.0
+"""Added to the local deviation, gray levels: the noise of a flat ground must not look like ridges."""
 
 
 def network_input(image: GrayImage) -> NDArray[np.float32]:

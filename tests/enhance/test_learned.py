@@ -61,10 +61,8 @@ def test_tiles_read_as_one(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> Non
     whole = NETWORK.channels(picture)
     monkeypatch.setattr(learned, "_TILE", 384)
     tiled = NETWORK.channels(picture)
-    for name in CHANNELS:
-        assert tiled[name].shape == whole[name].shape
-    gap = np.abs(tiled["minutia"] - whole["minutia"])
-    assert np.quantile(gap, 0.99) < 0.1  # what lies farther than the halo hardly counts
+    for name in CHANNELS:  # what one tile sees is all that a cell depends on
+        assert np.allclose(tiled[name], whole[name], atol=1e-3), name
 
 
 def test_input_is_the_same_for_brighter_and_flatter_pictures(drawn: Drawn) -> None:

@@ -50,7 +50,7 @@ def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArr
     crop : of ``crops.drawn``; bank : (1024, 1024) float32, standard normal noise to cut from
 
     Returns input (2, H, W) float32; ridges (1, H, W) uint8; mask and period (1, h, w) uint8, period in 8ths of a px;
-    orientation (2, h, w) float32, cosine and sine of the doubled angle; points (7, h, w) float32 as ``_place`` fills it.
+    orientation (2, h, w) float32, cosine and sine of the doubled angle; points (7, h, w) float32, see ``_place``.
     """
     planes = [crop["picture"], np.unpackbits(crop["ridges"], axis=1), crop["mask"], crop["period"]]
     minutiae = crop["minutiae"][crop["minutiae"][:, 3] > 0].astype(np.float32)

@@ -1,17 +1,11 @@
-"""A log whose entries are chained by hashes and can still be made to forget.
-
-An entry's ``content`` is sha256(salt || payload), its ``chain`` sha256(chain before || number || content).  To forget
-an entry its payload and salt are erased: the chain still verifies, and without the salt (32 random bytes) the content
-hash says nothing about what was there.
-"""
+"""The log of a database: entries chained by hashes (``store.chain``) that can still be made to forget."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
+from collections.abc import Iterator
 from typing import Any
 
+from fpipe.store.chain import Entry, chained, content_of, parsed, seal
 from fpipe.store.database import Database
 
 SCHEMA = """
@@ -26,15 +20,13 @@ CREATE TABLE log (
 
 
 def append(database: Database, payload: dict[str, Any]) -> int:
-    """Add an entry within the caller's transaction; returns its number."""
+    """Add an entry within the caller's transaction, with who wrote it and when; returns its number."""
     last = database.first("SELECT number, chain FROM log ORDER BY number DESC LIMIT 1")
     number, before = (last[0] + 1, last[1]) if last else (1, b"")
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    salt = secrets.token_bytes(32)
-    content = hashlib.sha256(salt + text.encode()).digest()
+    new = seal(payload, number, before)
     database.run(
         "INSERT INTO log (number, salt, payload, content, chain) VALUES (?, ?, ?, ?, ?)",
-        (number, salt, text, content, _chained(before, number, content)),
+        (new.number, new.salt, new.text, new.content, new.chain),
     )
     return number
 
@@ -47,36 +39,39 @@ def forget(database: Database, number: int) -> None:
 def payload(database: Database, number: int) -> dict[str, Any] | None:
     """What an entry says; None where it was forgotten or is not there, or is not readable."""
     row = database.first("SELECT payload FROM log WHERE number = ?", (number,))
-    try:
-        said = json.loads(row[0]) if row and row[0] is not None else None
-    except (ValueError, TypeError):
-        return None
-    return said if isinstance(said, dict) else None
+    return parsed(row[0]) if row else None
+
+
+def head(database: Database) -> tuple[int, str]:
+    """Number and chain (hex) of the last entry; (0, "") of an empty log."""
+    row = database.first("SELECT number, hex(chain) FROM log ORDER BY number DESC LIMIT 1")
+    return (int(row[0]), str(row[1]).lower()) if row else (0, "")
+
+
+def entries(database: Database) -> Iterator[Entry]:
+    """All entries, oldest first."""
+    for number, text, chain in database.each("SELECT number, payload, hex(chain) FROM log ORDER BY number"):
+        yield Entry(number, parsed(text), chain.lower())
 
 
 def problems(database: Database) -> list[str]:
     """Entries that do not fit their hash or the chain."""
     found, before, expected = [], b"", 1
-    for number, salt, text, content, chain in database.rows("SELECT * FROM log ORDER BY number"):
+    for number, salt, text, content, chain in database.each("SELECT * FROM log ORDER BY number"):
         if number != expected:
             found.append(f"log: entry {expected} is missing")
-        if not isinstance(content, bytes) or not isinstance(chain, bytes):
+        if number < 1 or not isinstance(content, bytes) or not isinstance(chain, bytes):
             found.append(f"log: entry {number} is unreadable")
             break
         if (salt is None) != (text is None):
             found.append(f"log: entry {number} is half erased")
         elif salt is not None and not _fits(salt, text, content):
             found.append(f"log: entry {number} was changed")
-        if chain != _chained(before, number, content):
+        if chain != chained(before, number, content):
             found.append(f"log: the chain is broken at entry {number}")
         before, expected = chain, number + 1
     return found
 
 
 def _fits(salt: Any, text: Any, content: bytes) -> bool:
-    readable = isinstance(salt, bytes) and isinstance(text, str)
-    return readable and hashlib.sha256(salt + text.encode()).digest() == content
-
-
-def _chained(before: bytes, number: int, content: bytes) -> bytes:
-    return hashlib.sha256(before + number.to_bytes(8, "little") + content).digest()
+    return isinstance(salt, bytes) and isinstance(text, str) and content_of(salt, text) == content

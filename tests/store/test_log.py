@@ -23,7 +23,11 @@ def database(tmp_path: Path):
 
 def test_whole(database: Database) -> None:
     assert log.problems(database) == []
-    assert log.payload(database, 2) == {"event": "added", "name": "grün 1"}
+    said = log.payload(database, 2)
+    assert said is not None
+    assert (said["event"], said["name"]) == ("added", "grün 1")
+    assert {"at", "user", "host", "fpipe"} <= set(said)
+    assert log.head(database) == (5, [entry.chain for entry in log.entries(database)][-1])
     assert log.payload(database, 9) is None
 
 
@@ -55,6 +59,7 @@ def test_equal_payloads_have_different_hashes(database: Database) -> None:
         "DELETE FROM log WHERE number = 3",
         "DELETE FROM log WHERE number = 1",
         "UPDATE log SET number = 9 WHERE number = 5",
+        "UPDATE log SET number = -1 WHERE number = 1",
     ],
 )
 def test_tampering_is_noticed(database: Database, tampering: str) -> None:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fpipe.cli import gallery_custody
 from fpipe.cli.common import (
+    example,
+    gallery_argument,
     jobs_option,
     json_option,
     notice,
@@ -26,14 +29,7 @@ if TYPE_CHECKING:
 _KINDS: tuple[Kind, ...] = ("plain", "rolled", "latent")
 
 
-def _example(*lines: str) -> str:
-    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-gallery_argument = click.argument("gallery", type=click.Path(path_type=Path))
-
-
-@click.group(epilog=_example("fpipe gallery create G", "fpipe gallery add G cards/ --ppi 500 --jobs 4"))
+@click.group(epilog=example("fpipe gallery create G", "fpipe gallery add G cards/ --ppi 500 --jobs 4"))
 def command() -> None:
     """Create, fill, list, check and mend a gallery.
 
@@ -42,7 +38,7 @@ def command() -> None:
     """
 
 
-@command.command(epilog=_example("fpipe gallery create G", "fpipe gallery create G --no-originals"))
+@command.command(epilog=example("fpipe gallery create G", "fpipe gallery create G --no-originals"))
 @gallery_argument
 @click.option("--no-originals", is_flag=True, help="Keep path and sha256 of the files, not the files themselves.")
 @json_option
@@ -62,7 +58,7 @@ def create(gallery: Path, no_originals: bool, as_json: bool) -> None:
 
 
 @command.command(
-    epilog=_example(
+    epilog=example(
         "fpipe gallery add G 12_right_index.png --ppi 500 --subject 12 --finger right_index",
         "fpipe gallery add G cards/ --kind rolled --jobs 4 --json > added.jsonl",
     )
@@ -135,7 +131,7 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
 
 
 @command.command(
-    epilog=_example(
+    epilog=example(
         "fpipe gallery reextract G --jobs 4",
         "fpipe gallery reextract G --kind latent --preset mine.toml --json > done.jsonl",
     )
@@ -200,7 +196,7 @@ def _sum_up(gallery: Path, counts: dict[str, int], interrupted: bool, as_json: b
         notice(line)
 
 
-@command.command("list", epilog=_example("fpipe gallery list G", "fpipe gallery list G --json"))
+@command.command("list", epilog=example("fpipe gallery list G", "fpipe gallery list G --json"))
 @gallery_argument
 @json_option
 def list_(gallery: Path, as_json: bool) -> None:
@@ -219,7 +215,7 @@ def list_(gallery: Path, as_json: bool) -> None:
     click.echo(f"{len(records)} prints")
 
 
-@command.command(epilog=_example("fpipe gallery show G cards/12_right_index.png --json"))
+@command.command(epilog=example("fpipe gallery show G cards/12_right_index.png --json"))
 @gallery_argument
 @click.argument("name", metavar="PRINT")
 @json_option
@@ -238,48 +234,7 @@ def show(gallery: Path, name: str, as_json: bool) -> None:
             click.echo(f"{key:18} {'' if value is None else value}")
 
 
-@command.command(epilog=_example("fpipe gallery remove G cards/12_right_index.png"))
-@gallery_argument
-@click.argument("names", nargs=-1, required=True, metavar="PRINT...")
-@json_option
-def remove(gallery: Path, names: tuple[str, ...], as_json: bool) -> None:
-    """Remove PRINTs for good: records, templates, vectors and originals.
-
-    No byte of them is left in any file of the gallery; its log says that a
-    removal happened, not of what.  Copies and backups are yours to look after.
-    """
-    from fpipe.index import Gallery
-
-    with Gallery.open(gallery, write=True) as opened:
-        opened.remove(names)
-    count = len(set(names))
-    if as_json:
-        print_json({"removed": count})
-    else:
-        click.echo(f"{count} removed")
-
-
-@command.command(epilog=_example("fpipe gallery check G && echo whole"))
-@gallery_argument
-@json_option
-def check(gallery: Path, as_json: bool) -> int:
-    """Compare every byte of GALLERY with what was stored; exit 6 where it differs."""
-    from fpipe.index import Gallery
-
-    with Gallery.open(gallery) as opened:
-        problems, remains, prints = opened.check(), opened.leftovers(), len(opened.print_ids())
-    if as_json:
-        print_json({"whole": not problems, "prints": prints, "problems": problems, "leftovers": remains})
-    else:
-        for line in remains:
-            notice(f"{line}; the next command that writes clears it away")
-        for line in problems:
-            click.echo(line)
-        click.echo(f"{len(problems)} problems" if problems else f"whole, {prints} prints")
-    return 6 if problems else 0
-
-
-@command.command(epilog=_example("fpipe gallery rebuild G"))
+@command.command(epilog=example("fpipe gallery rebuild G"))
 @gallery_argument
 @json_option
 def rebuild(gallery: Path, as_json: bool) -> None:
@@ -295,3 +250,7 @@ def rebuild(gallery: Path, as_json: bool) -> None:
         print_json({"prints": prints})
     else:
         click.echo(f"the index of {prints} prints is made again")
+
+
+for _more in (gallery_custody.remove, gallery_custody.check):
+    command.add_command(_more)

@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Two prints: score and paired minutiae.",
     "gallery": "Create, fill, list, check and mend a gallery.",
     "search": "Latents against a gallery: ranked candidate lists.",
+    "audit": "Who did what with a gallery, and whether that was changed since.",
     "evaluate": "Measure accuracy on labelled prints.",
     "synth": "Draw prints that are nobody's, for tests.",
     "demo": "Enrol the samples and search their latents.",

@@ -14,6 +14,7 @@ import os
 import platform
 import secrets
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,35 +26,53 @@ SALT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A new entry, ready to be written."""
+class Entry:
+    """An entry of a log; salt and text are None once it was forgotten.  The last entry's chain is the log's head."""
 
     number: int
-    salt: bytes
-    text: str
+    salt: bytes | None
+    text: str | None
     content: bytes
     chain: bytes
 
+    @property
+    def payload(self) -> dict[str, Any] | None:
+        """What it says; None where it was forgotten, or can't be read."""
+        try:
+            said = json.loads(self.text) if self.text is not None else None
+        except ValueError:
+            return None
+        return said if isinstance(said, dict) else None
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry as it is read.
-
-    payload : None where it was forgotten, or can't be read
-    chain : hex; the last entry's is the head of the log
-    """
-
-    number: int
-    payload: dict[str, Any] | None
-    chain: str
+    def fits(self) -> bool:
+        """Whether it says what it said when it was written."""
+        return self.salt is not None and self.text is not None and content_of(self.salt, self.text) == self.content
 
 
-def seal(payload: dict[str, Any], number: int, before: bytes) -> Sealed:
-    """A payload, with who wrote it and when where it does not say so itself -> an entry that follows ``before``."""
+def seal(payload: dict[str, Any], number: int, before: bytes) -> Entry:
+    """A payload, with who wrote it and when where it does not say so itself -> the entry that follows ``before``."""
     text = json.dumps({**stamp(), **payload}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     salt = secrets.token_bytes(SALT_BYTES)
     content = content_of(salt, text)
-    return Sealed(number, salt, text, content, chained(before, number, content))
+    return Entry(number, salt, text, content, chained(before, number, content))
+
+
+def problems(entries: Iterable[Entry | None], name: str) -> Iterator[str]:
+    """What does not fit its hash or the chain; None among the entries is one that can't be read, and ends it."""
+    before, expected = b"", 1
+    for entry in entries:
+        if entry is None:
+            yield f"{name}: entry {expected} is unreadable"
+            return
+        if entry.number != expected:
+            yield f"{name}: entry {expected} is missing"
+        if (entry.salt is None) != (entry.text is None):
+            yield f"{name}: entry {entry.number} is half erased"
+        elif entry.salt is not None and not entry.fits():
+            yield f"{name}: entry {entry.number} was changed"
+        if entry.chain != chained(before, entry.number, entry.content):
+            yield f"{name}: the chain is broken at entry {entry.number}"
+        before, expected = entry.chain, entry.number + 1
 
 
 def content_of(salt: bytes, text: str) -> bytes:
@@ -64,15 +83,6 @@ def content_of(salt: bytes, text: str) -> bytes:
 def chained(before: bytes, number: int, content: bytes) -> bytes:
     """The hash of an entry and of all before it."""
     return hashlib.sha256(before + number.to_bytes(8, "little") + content).digest()
-
-
-def parsed(text: object) -> dict[str, Any] | None:
-    """What an entry's text says; None where it is no such text."""
-    try:
-        said = json.loads(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) else None
 
 
 def stamp() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from fpipe.core.errors import (
     NetworkDisk,
     NoGallery,
 )
+from fpipe.core.files import disk_errors, sync_folder
 
 _HEADER_BYTES = 100
 BUSY_MS = 5000
@@ -122,6 +124,7 @@ class Database:
                 else "use the fpipe that wrote it, or a newer one",
             )
         if version < len(versions):
+            self.copy_to(old_version(self.path, version))
             with self.transaction():
                 self._upgrade(version, versions)
 
@@ -191,9 +194,27 @@ class Database:
         """Move everything into the main file and cut the log to zero bytes; False where a reader prevents it."""
         return bool(self.one("PRAGMA wal_checkpoint(TRUNCATE)")[0] == 0)
 
+    def copy_to(self, target: Path) -> None:
+        """A copy of this moment as one file, durable when this returns; what was there before is replaced."""
+        part = target.with_name(f"{target.name}.part")
+        with _errors(target), disk_errors(target):
+            part.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(part)) as copy:
+                self._connection.backup(copy)  # all pages in one step: smaller ones begin again with every commit
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+            with part.open("r+b") as stream:
+                os.fsync(stream.fileno())
+            part.replace(target)
+            sync_folder(target.parent)
+
     def problems(self) -> list[str]:
         """What SQLite's own check finds wrong."""
         return [f"{self.path.name}: {line}" for (line,) in self.rows("PRAGMA integrity_check(20)") if line != "ok"]
+
+
+def old_version(path: Path, version: int) -> Path:
+    """Where the database is put aside before it is upgraded from a version: ``gallery-version-2.db``."""
+    return path.with_name(f"{path.stem}-version-{version}{path.suffix}")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

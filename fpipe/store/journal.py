@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,22 +18,14 @@ from filelock import FileLock, Timeout
 
 from fpipe.core.errors import IntegrityError, Locked
 from fpipe.core.files import disk_errors, sync_folder
-from fpipe.store.chain import SALT_BYTES, Entry, chained, content_of, parsed, seal
+from fpipe.store import chain
+from fpipe.store.chain import SALT_BYTES, Entry
 
-WAIT_S = 10.0
-"""How long an entry waits for the entries of other processes."""
+WAIT_S = 60.0
+"""How long an entry waits for the entries of other processes; each takes milliseconds, except on a starved machine."""
 _ERASED = b"-"
 _PRIVATE = 0o600
 _BLOCK = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    number: int
-    salt: bytes | None
-    content: bytes
-    chain: bytes
-    text: str | None
 
 
 class Journal:
@@ -52,16 +44,16 @@ class Journal:
             new = not self.path.exists()
             with _open_private(self.path) as stream:
                 last, end = self._last(stream)
-                entry = seal(payload, last.number + 1 if last else 1, last.chain if last else b"")
+                entry = chain.seal(payload, last.number + 1 if last else 1, last.chain if last else b"")
                 stream.seek(end)
                 stream.truncate()  # half a line, of a process that died: nobody was told that it is there
-                stream.write(_rendered(_Line(entry.number, entry.salt, entry.content, entry.chain, entry.text)))
+                stream.write(_rendered(entry))
                 _sync(stream)
             if new:
                 sync_folder(self.path.parent)
         return entry.number
 
-    def _last(self, stream: BinaryIO) -> tuple[_Line | None, int]:
+    def _last(self, stream: BinaryIO) -> tuple[Entry | None, int]:
         """The last whole line, and where it ends."""
         start = stream.seek(0, os.SEEK_END)
         data, end = b"", 0
@@ -77,11 +69,9 @@ class Journal:
             raise IntegrityError(where=str(self.path), reason="its last entry is unreadable")
         return line, end
 
-    def entries(self) -> Iterator[Entry]:
-        """All readable entries, oldest first."""
-        for data, _ in self._lines():
-            if (line := _read(data)) is not None:
-                yield Entry(line.number, parsed(line.text), line.chain.hex())
+    def entries(self) -> Iterator[Entry | None]:
+        """All entries, oldest first; None for one that can't be read."""
+        return (_read(data) for data, _ in self._lines())
 
     def head(self) -> tuple[int, str]:
         """Number and chain (hex) of the last entry; (0, "") where there is none."""
@@ -98,38 +88,24 @@ class Journal:
         count = 0
         with self._held(), disk_errors(self.path), self.path.open("r+b") as stream:
             for data, at in list(self._lines()):
-                line = _read(data)
-                said = parsed(line.text) if line else None
-                if line is not None and said is not None and unwanted(said):
+                entry = _read(data)
+                said = entry.payload if entry else None
+                if said is not None and unwanted(said):
                     stream.seek(at)
-                    stream.write(_rendered(_erased(line)))
+                    stream.write(_erased(data))
                     count += 1
             _sync(stream)
         return count
 
     def problems(self) -> list[str]:
         """Entries that do not fit their hash or the chain, and bytes that are no entry."""
-        found, before, expected = [], b"", 1
-        for data, at in self._lines():
-            line = _read(data)
-            if line is None:
-                found.append(f"{self.path.name}: entry {expected} is unreadable (byte {at})")
-                break
-            if line.number != expected:
-                found.append(f"{self.path.name}: entry {expected} is missing")
-            if line.salt is not None and not _fits(line):
-                found.append(f"{self.path.name}: entry {line.number} was changed")
-            if chained(before, line.number, line.content) != line.chain:
-                found.append(f"{self.path.name}: the chain is broken at entry {line.number}")
-            before, expected = line.chain, line.number + 1
-        return found or self._tail()
+        return list(chain.problems(self.entries(), self.path.name)) or self._tail()
 
     def _tail(self) -> list[str]:
         """Half a line at the end is of a process that died; a whole one without its end was changed."""
         data = self.path.read_bytes()[-(1 << 24) :] if self.path.exists() else b""
-        tail = data[data.rfind(b"\n") + 1 :]
-        line = _read(tail[:-1])
-        whole = line is not None and (line.salt is None or _fits(line))
+        entry = _read(data[data.rfind(b"\n") + 1 : -1])
+        whole = entry is not None and (entry.salt is None or entry.fits())
         return [f"{self.path.name}: the end of the last entry was changed"] if whole else []
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
@@ -145,7 +121,9 @@ class Journal:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        lock = FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=WAIT_S, mode=_PRIVATE)
+        lock = FileLock(
+            self.path.with_name(f"{self.path.name}.lock"), timeout=WAIT_S, mode=_PRIVATE, poll_interval=0.01
+        )
         try:
             with disk_errors(self.path):
                 lock.acquire()
@@ -167,32 +145,40 @@ def _sync(stream: BinaryIO) -> None:
     os.fsync(stream.fileno())
 
 
-def _rendered(line: _Line) -> bytes:
-    salt = _ERASED * 2 * SALT_BYTES if line.salt is None else line.salt.hex().encode()
-    text = b"" if line.text is None else line.text.encode()
-    return b" ".join((b"%d" % line.number, salt, line.content.hex().encode(), line.chain.hex().encode(), text)) + b"\n"
+def _rendered(entry: Entry) -> bytes:
+    words = (
+        b"%d" % entry.number,
+        _hex(entry.salt),
+        _hex(entry.content),
+        _hex(entry.chain),
+        (entry.text or "").encode(),
+    )
+    return b" ".join(words) + b"\n"
 
 
-def _erased(line: _Line) -> _Line:
+def _hex(data: bytes | None) -> bytes:
+    return _ERASED * 2 * SALT_BYTES if data is None else data.hex().encode()
+
+
+def _erased(data: bytes) -> bytes:
     """The line of the same length that says nothing."""
-    length = len((line.text or "").encode())
-    return _Line(line.number, None, line.content, line.chain, _ERASED.decode() * length)
+    number, salt, content, head, text = data.split(b" ", 4)
+    return b" ".join((number, _ERASED * len(salt), content, head, _ERASED * len(text)))
 
 
-def _fits(line: _Line) -> bool:
-    return line.salt is not None and line.text is not None and content_of(line.salt, line.text) == line.content
-
-
-def _read(data: bytes) -> _Line | None:
+def _read(data: bytes) -> Entry | None:
     """A line without its end; None where it is not exactly as an entry is written."""
     try:
-        number, salt, content, chain, text = data.decode().split(" ", 4)
-        erased = salt == _ERASED.decode() * 2 * SALT_BYTES
-        line = _Line(
-            int(number), None if erased else bytes.fromhex(salt), bytes.fromhex(content), bytes.fromhex(chain), text
+        number, salt, content, head, text = data.decode().split(" ", 4)
+        erased = salt.encode() == _hex(None)
+        entry = Entry(
+            int(number), None if erased else bytes.fromhex(salt), text, bytes.fromhex(content), bytes.fromhex(head)
         )
     except ValueError:
         return None
-    sizes = {len(line.content), len(line.chain), *([] if erased else [len(line.salt or b"")])}
-    whole = line.number > 0 and sizes == {SALT_BYTES} and (not erased or set(text) <= {_ERASED.decode()})
-    return line if whole and _rendered(line) == data + b"\n" else None
+    sizes = {len(part) for part in (entry.salt, entry.content, entry.chain) if part is not None}
+    if entry.number < 1 or sizes != {SALT_BYTES} or _rendered(entry) != data + b"\n":
+        return None
+    if not erased:
+        return entry
+    return replace(entry, text=None) if text and set(text) == {_ERASED.decode()} else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import NoneType
 from typing import Any
 
-from fpipe.store.chain import Entry, chained, content_of, parsed, seal
+from fpipe.store import chain
+from fpipe.store.chain import Entry
 from fpipe.store.database import Database
 
 SCHEMA = """
@@ -18,12 +20,16 @@ CREATE TABLE log (
 )
 """
 
+_PAGE = 1000
+_TYPES: tuple[type | tuple[type, ...], ...] = (int, (bytes, NoneType), (str, NoneType), bytes, bytes)
+"""Of the columns; anything else was not written here."""
+
 
 def append(database: Database, payload: dict[str, Any]) -> int:
     """Add an entry within the caller's transaction, with who wrote it and when; returns its number."""
     last = database.first("SELECT number, chain FROM log ORDER BY number DESC LIMIT 1")
     number, before = (last[0] + 1, last[1]) if last else (1, b"")
-    new = seal(payload, number, before)
+    new = chain.seal(payload, number, before)
     database.run(
         "INSERT INTO log (number, salt, payload, content, chain) VALUES (?, ?, ?, ?, ?)",
         (new.number, new.salt, new.text, new.content, new.chain),
@@ -38,8 +44,9 @@ def forget(database: Database, number: int) -> None:
 
 def payload(database: Database, number: int) -> dict[str, Any] | None:
     """What an entry says; None where it was forgotten or is not there, or is not readable."""
-    row = database.first("SELECT payload FROM log WHERE number = ?", (number,))
-    return parsed(row[0]) if row else None
+    for entry in _read(database.rows("SELECT * FROM log WHERE number = ?", (number,))):
+        return entry.payload if entry else None
+    return None
 
 
 def head(database: Database) -> tuple[int, str]:
@@ -48,30 +55,26 @@ def head(database: Database) -> tuple[int, str]:
     return (int(row[0]), str(row[1]).lower()) if row else (0, "")
 
 
-def entries(database: Database) -> Iterator[Entry]:
-    """All entries, oldest first."""
-    for number, text, chain in database.each("SELECT number, payload, hex(chain) FROM log ORDER BY number"):
-        yield Entry(number, parsed(text), chain.lower())
+def entries(database: Database) -> Iterator[Entry | None]:
+    """All entries, oldest first; None for one that can't be read.  Read in short transactions, so that whoever takes
+    long over them does not keep a removal from overwriting."""
+    after: int | None = None
+    while rows := database.rows(*_after(after)):
+        yield from _read(rows)
+        after = rows[-1][0]
+
+
+def _after(number: int | None) -> tuple[str, tuple[int, ...]]:
+    where, values = ("", ()) if number is None else ("WHERE number > ?", (number,))
+    return f"SELECT * FROM log {where} ORDER BY number LIMIT {_PAGE}", values
 
 
 def problems(database: Database) -> list[str]:
     """Entries that do not fit their hash or the chain."""
-    found, before, expected = [], b"", 1
-    for number, salt, text, content, chain in database.each("SELECT * FROM log ORDER BY number"):
-        if number != expected:
-            found.append(f"log: entry {expected} is missing")
-        if number < 1 or not isinstance(content, bytes) or not isinstance(chain, bytes):
-            found.append(f"log: entry {number} is unreadable")
-            break
-        if (salt is None) != (text is None):
-            found.append(f"log: entry {number} is half erased")
-        elif salt is not None and not _fits(salt, text, content):
-            found.append(f"log: entry {number} was changed")
-        if chain != chained(before, number, content):
-            found.append(f"log: the chain is broken at entry {number}")
-        before, expected = chain, number + 1
-    return found
+    return list(chain.problems(entries(database), "log"))
 
 
-def _fits(salt: Any, text: Any, content: bytes) -> bool:
-    return isinstance(salt, bytes) and isinstance(text, str) and content_of(salt, text) == content
+def _read(rows: Iterable[tuple[Any, ...]]) -> Iterator[Entry | None]:
+    for row in rows:
+        whole = row[0] > 0 and all(isinstance(value, kind) for value, kind in zip(row, _TYPES, strict=True))
+        yield Entry(*row) if whole else None

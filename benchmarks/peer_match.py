@@ -28,7 +28,7 @@ def export(data: Path, out: Path, sets: list[str], jobs: int) -> None:
 def _export(data: Path, out: Path, path: Path) -> int:
     from fpipe.core.errors import NoRidges
     from fpipe.formats import read_picture, to_500_ppi
-    from fpipe.minutiae import iso
+    from fpipe.minutiae.files import write_template
     from fpipe.pipeline.extract import extract
     from fpipe.pipeline.presets import load_preset
 
@@ -38,7 +38,7 @@ def _export(data: Path, out: Path, path: Path) -> int:
         return 0
     target = out / path.relative_to(data).with_suffix(".iso")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(iso.write(template)[0])
+    write_template(target, template)
     return 1
 
 

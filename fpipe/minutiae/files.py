@@ -1,8 +1,9 @@
-"""Template files: recognised by content (only .xyt, which has no mark of its own, by its name), written by ending."""
+"""Template files: recognised by content (only .xyt, which has no mark of its own, by its name), written by ending
+or by the name of the format."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from fpipe.core.files import sha256_hex, split_choice, write_atomic
 from fpipe.core.types import KIND_NAMES, Template
 from fpipe.minutiae import blob, incits, iso, json_codec
 from fpipe.minutiae import xyt as xyt_codec
-from fpipe.minutiae.views import Record, View, to_template
+from fpipe.minutiae.records import RECORDS, losses, write_record
+from fpipe.minutiae.views import Record, View, of_template, to_template
 from fpipe.minutiae.xyt import Convention
 
 ENDINGS = (".fpt", ".iso", ".fmr", ".json", ".xyt")
 """Endings of template files: fpipe's own, ISO/IEC 19794-2:2005 (two names), JSON, NBIS .xyt."""
+FORMATS = ("fpt", "json", *RECORDS, "xyt")
+"""Formats that templates are written in, by short names."""
+_BY_ENDING = {".fpt": "fpt", ".json": "json", ".iso": "iso2005", ".fmr": "iso2005", ".xyt": "xyt"}
 
 _RECORD_MAGIC = b"FMR\0"
 _SOURCE_NAMES = {iso.NAME_2005: "iso19794-2", iso.NAME_2011: "iso19794-2"}
@@ -133,29 +138,96 @@ def read_record(data: bytes, where: str) -> Record:
     raise BadTemplate(where=where, format="ISO/IEC 19794-2 or INCITS 378", reason=reason)
 
 
-def write_template(
-    path: Path, template: Template, *, xyt: Convention = "m1", ppi: float = PPI, finger: int = 0
-) -> tuple[str, ...]:
-    """Write in the format of the path's ending, whole or not at all; returns what the format could not hold.
+def format_of(path: Path, format: str | None = None) -> str:
+    """The format a template is written in: the one that is named, or that of the path's ending.
 
-    xyt : convention of an .xyt file
-    ppi, finger : resolution and finger position of an ISO record
-
-    Raises UsageError for an unknown ending, BadTemplate, DiskFull.
+    Raises UsageError where neither says one.
     """
-    ending, notices = path.suffix.lower(), tuple[str, ...]()
-    if ending == ".fpt":
-        data = blob.encode(template)
-    elif ending == ".json":
-        data = json_codec.write(template)
-    elif ending in (".iso", ".fmr"):
-        data, notices = iso.write(template, ppi=ppi, finger=finger)
-    elif ending == ".xyt":
-        data = xyt_codec.write(template, xyt)
-    else:
+    if format is not None and format not in FORMATS:
+        raise UsageError(reason=f"there is no template format {format!r}; expected one of {', '.join(FORMATS)}")
+    found = format or _BY_ENDING.get(path.suffix.lower())
+    if found is None:
+        ending = path.suffix.lower()
         raise UsageError(reason=f"{path}: unknown template ending {ending!r}; expected one of {', '.join(ENDINGS)}")
+    return found
+
+
+def write_template(
+    path: Path,
+    template: Template,
+    *,
+    format: str | None = None,
+    xyt: Convention = "m1",
+    ppi: float = PPI,
+    finger: int = 0,
+) -> tuple[str, ...]:
+    """Write a template, whole or not at all; returns what was left out because there were too many minutiae.
+
+    format : one of FORMATS; by default that of the path's ending
+    xyt : convention of an .xyt file
+    ppi, finger : resolution and finger position of an ISO/IEC 19794-2 or INCITS 378 record
+
+    Raises UsageError for an unknown ending or format, BadTemplate, DiskFull.
+    """
+    data, notices = _encoded(template, format_of(path, format), xyt=xyt, ppi=ppi, finger=finger)
     write_atomic(path, data)
     return notices
+
+
+def _encoded(
+    template: Template, format: str, *, xyt: Convention, ppi: float = PPI, finger: int = 0
+) -> tuple[bytes, tuple[str, ...]]:
+    if format == "fpt":
+        return blob.encode(template), ()
+    if format == "json":
+        return json_codec.write(template), ()
+    if format == "xyt":
+        return xyt_codec.write(template, xyt), ()
+    return write_record([of_template(template, ppi=ppi, finger=finger)], format, template.source or "template")
+
+
+def recode_template(
+    data: bytes,
+    name: str,
+    format: str,
+    *,
+    source_xyt: Convention = "m1",
+    xyt: Convention = "m1",
+    width: int | None = None,
+    height: int | None = None,
+    ppi: float | None = None,
+) -> tuple[bytes, tuple[str, ...]]:
+    """A template file's bytes in another format, and what that can't hold, one line each.
+
+    From one ISO/IEC 19794-2 or INCITS 378 record to another all views are kept, in their own pixels; other formats hold
+    one template at 500 ppi.
+
+    source_xyt, width, height, ppi : as for read_template; xyt : convention of the result
+
+    Raises EmptyFile, BadTemplate, UnknownResolution.
+    """
+    if data.startswith(_RECORD_MAGIC) and format in RECORDS:
+        record = read_record(data, name)
+        views = [view if ppi is None else replace(view, ppi_x=ppi, ppi_y=ppi) for view in record.views]
+        written, notices = write_record(views, format, name)
+        return written, (*record.notices, *notices, *losses(views, format))
+    found = parse_template(data, name, xyt=source_xyt, height=height, width=width, ppi=ppi)
+    finger = next((view.finger for view in read_record(data, name).views), 0) if data.startswith(_RECORD_MAGIC) else 0
+    written, notices = _encoded(found.template, format, xyt=xyt, finger=finger)
+    return written, (*found.notices, *notices, *_left_behind(found.template, format))
+
+
+def _left_behind(template: Template, format: str) -> list[str]:
+    """What of a template a format has no place for."""
+    if format in ("fpt", "json"):
+        return []
+    parts = [f"{len(template.weak)} weak minutiae"] * bool(len(template.weak))
+    parts += ["the print's area (mask)"] * (template.mask is not None)
+    parts += ["the orientation grid"] * (template.orientation is not None)
+    if format == "xyt":
+        parts += ["the picture's size and resolution", "the types of the minutiae"]
+    left = [f"not in the file, as the format has no place for it: {', '.join(parts)}"] * bool(parts)
+    return left + (losses([of_template(template)], format) if format in RECORDS else [])
 
 
 def describe_template(data: bytes, name: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from fpipe.core.types import Minutiae, Template
 from fpipe.minutiae.blob import MOST_PX
 
 CM_PER_INCH = 2.54
+NOT_REPORTED = 254
+"""A quality in records since 2009 that says nothing; 255 is an attempt that failed."""
 _HALF_STEP_PPI = CM_PER_INCH / 2  # files hold whole pixels a centimetre: 500 ppi becomes 197, read back as 500.38
 
 
@@ -26,6 +28,9 @@ class View:
     x, y : (N,) float64, the file's own px, origin at the top left
     direction : (N,) float64 rad, [0, 2 pi)
     kind, quality : (N,) uint8, as in the file (a quality over 100 means "not reported")
+    impression : code of the impression type; finger_quality : 0..100, None where not stated
+    unreported : the quality by which the format says "not reported": 0, or 254 since 2009
+    extended : bytes of extended data (ridge counts, cores, deltas, makers' own), which are not read
     """
 
     finger: int
@@ -38,6 +43,15 @@ class View:
     direction: NDArray[np.float64]
     kind: NDArray[np.uint8]
     quality: NDArray[np.uint8]
+    impression: int = 0
+    finger_quality: int | None = None
+    unreported: int = 0
+    extended: int = 0
+
+    def reported(self) -> NDArray[np.uint8]:
+        """(N,) uint8, the qualities in our convention: 1..100, 0 = not reported."""
+        known = (self.quality != self.unreported) & (self.quality <= 100)
+        return np.where(known, np.maximum(self.quality, 1), 0).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,8 +106,9 @@ def view_notices(number: int, view: View) -> list[str]:
             found.append(f"view {number}: {outside} minutiae outside the picture of {view.width} x {view.height} px")
     if (view.kind > 2).any():
         found.append(f"view {number}: {int(np.sum(view.kind > 2))} minutiae of a reserved type, taken as type other")
-    if (view.quality > 100).any():
-        found.append(f"view {number}: {int(np.sum(view.quality > 100))} qualities over 100, taken as not reported")
+    odd = (view.quality > 100) & ((view.quality < NOT_REPORTED) | (view.unreported == 0))
+    if odd.any():
+        found.append(f"view {number}: {int(np.sum(odd))} qualities over 100, taken as not reported")
     return found
 
 
@@ -119,7 +134,7 @@ def to_template(view: View, *, ppi: float | None, source: str, where: str, forma
         y.astype(np.float32),
         wrap_direction(direction.astype(np.float32)),
         np.where(view.kind > 2, 0, view.kind).astype(np.uint8),
-        np.where(view.quality > 100, 0, view.quality).astype(np.uint8),
+        view.reported(),
     )
     return Template(minutiae, width, height, source=source)
 
@@ -133,3 +148,21 @@ def _scale(ppi: float | None, where: str) -> float:
 def _side(declared: int | None, scale: float, values: NDArray[np.float64]) -> int:
     reach = int(np.floor(values.max(initial=0))) + 1
     return max(round((declared or 0) * scale), reach, 1)
+
+
+def of_template(template: Template, *, ppi: float = PPI, finger: int = 0) -> View:
+    """A template as a view in whole pixels at ``ppi``; its weak minutiae and grids are left behind."""
+    m, scale = template.minutiae, ppi / PPI
+    width, height = max(round(template.width * scale), 1), max(round(template.height * scale), 1)
+    return View(
+        finger=finger,
+        width=width,
+        height=height,
+        ppi_x=ppi,
+        ppi_y=ppi,
+        x=np.clip(np.rint(m.x.astype(np.float64) * scale), 0, width - 1),
+        y=np.clip(np.rint(m.y.astype(np.float64) * scale), 0, height - 1),
+        direction=m.direction.astype(np.float64),
+        kind=m.kind,
+        quality=m.quality,
+    )

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from fpipe.core.conventions import TWO_PI
 from fpipe.core.errors import BadTemplate, UnknownResolution
 from fpipe.core.types import Minutiae, Template
-from fpipe.minutiae import iso
-from fpipe.minutiae.files import describe_template, parse_template, read_record
+from fpipe.minutiae import blob, iso
+from fpipe.minutiae.files import describe_template, parse_template, read_record, recode_template
+from fpipe.minutiae.records import RECORDS, write_record
+from fpipe.minutiae.views import of_template
 
 POINTS = [(1, 100, 14, 80, 90), (2, 164, 17, 60, 80), (0, 55, 18, 16, 0)]
 """type, x, y, direction in the format's own unit, quality."""
@@ -128,7 +130,7 @@ def test_what_is_written_is_the_standard() -> None:
     """Origin: the record drawn above by hand."""
     expected = iso_2005([(1, 100, 14, 80, 90), (2, 164, 17, 60, 80)])
     template = parse_template(expected, "f").template
-    written, notices = iso.write(template, finger=2)
+    written, notices = write_record([of_template(template, finger=2)], "iso2005")
     assert notices == ()
     assert written[:26] + written[27:] == expected[:26] + expected[27:]  # but the view's quality, 85 = mean here
     assert written[26] == 85
@@ -144,7 +146,7 @@ def test_writing_and_reading_keeps_all_to_the_formats_steps(seed: int, count: in
         rng.integers(0, 3, count).astype(np.uint8),
         rng.integers(0, 101, count).astype(np.uint8),
     )
-    data, _ = iso.write(Template(m, 300, 400), ppi=ppi)
+    data, _ = write_record([of_template(Template(m, 300, 400), ppi=ppi)], "iso2005")
     back = parse_template(data, "f")
     assert back.notices == ()
     assert abs(back.template.width - 300) <= 2
@@ -163,7 +165,7 @@ def test_of_too_many_the_best_are_written_and_said() -> None:
     quality = (np.arange(count) % 100 + 1).astype(np.uint8)
     at = np.arange(count, dtype=np.float32)
     m = Minutiae(at, at, np.zeros(count, np.float32), np.ones(count, np.uint8), quality)
-    data, notices = iso.write(Template(m, 400, 400))
+    data, notices = write_record([of_template(Template(m, 400, 400))], "iso2005")
     kept = parse_template(data, "f").template.minutiae
     assert len(kept) == 255
     assert "300 minutiae" in notices[0]
@@ -174,7 +176,78 @@ def test_of_too_many_the_best_are_written_and_said() -> None:
 def test_positions_beyond_14_bits_are_refused() -> None:
     m = Minutiae(*(np.array([v], t) for v, t in ((5000, "f4"), (0, "f4"), (0, "f4"), (1, "u1"), (1, "u1"))))
     with pytest.raises(BadTemplate, match="smaller ppi"):
-        iso.write(Template(m, 8000, 100), ppi=2000)
+        write_record([of_template(Template(m, 8000, 100), ppi=2000)], "iso2005")
+
+
+@pytest.mark.parametrize("format", RECORDS)
+@given(seed=st.integers(0, 2**32 - 1), counts=st.lists(st.integers(0, 255), min_size=1, max_size=4))
+def test_every_record_format_gives_back_its_views(format: str, seed: int, counts: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    views = []
+    for number, count in enumerate(counts):
+        m = Minutiae(
+            rng.uniform(0, 299, count).astype(np.float32),
+            rng.uniform(0, 399, count).astype(np.float32),
+            rng.uniform(0, TWO_PI, count).astype(np.float32),
+            rng.integers(0, 3, count).astype(np.uint8),
+            rng.integers(0, 101, count).astype(np.uint8),
+        )
+        views.append(of_template(Template(m, 300, 400), finger=number // 2 + 1))
+    data, notices = write_record(views, format)
+    record = read_record(data, "f")
+    assert (record.format, record.notices, notices) == (RECORDS[format].name, (), ())
+    for old, new in zip(views, record.views, strict=True):
+        assert (old.finger, old.width, old.height) == (new.finger, new.width, new.height)
+        assert new.ppi_x == 197 * 2.54
+        assert np.array_equal(old.x, new.x)
+        assert np.array_equal(old.y, new.y)
+        assert np.array_equal(old.kind, new.kind)
+        assert np.array_equal(old.reported(), new.reported())
+        turn = np.abs(np.rad2deg(old.direction - new.direction) + 180) % 360 - 180
+        assert np.abs(turn).max(initial=0) <= RECORDS[format].step_degrees / 2 + 1e-3
+
+
+def test_quality_is_absent_in_each_formats_own_way() -> None:
+    """Origin: 0 until 2005, 254 since 2009; there 0 is the worst quality, which is a quality."""
+    view = read_record(iso_2005([(1, 5, 6, 0, 0), (1, 5, 7, 0, 9)]), "f").views[0]
+    for format, absent in (("iso2005", 0), ("incits2004", 0), ("iso2011", 254), ("incits2009", 254)):
+        data, _ = write_record([view], format)
+        assert read_record(data, "f").views[0].quality.tolist() == [absent, 9]
+        assert parse_template(data, "f").template.minutiae.quality.tolist() == [0, 9]
+    worst = bytearray(write_record([view], "iso2011")[0])
+    worst[-3] = 0
+    assert parse_template(bytes(worst), "f").template.minutiae.quality.tolist() == [0, 1]
+
+
+def test_views_of_two_resolutions_need_a_format_that_has_two() -> None:
+    one = read_record(iso_2005(), "f").views[0]
+    two = read_record(iso_2005(per_cm=(394, 394), size=(600, 800)), "f").views[0]
+    for format in ("iso2011", "incits2009"):
+        record = read_record(write_record([one, two], format)[0], "f")
+        assert [round(view.ppi_x or 0) for view in record.views] == [500, 1001]
+    for format in ("iso2005", "incits2004"):
+        with pytest.raises(BadTemplate, match="different resolutions"):
+            write_record([one, two], format)
+
+
+def test_a_conversion_says_what_it_loses() -> None:
+    _, notices = recode_template(iso_2005(extended=b"\x01\x02\x00\x06ab"), "f", "incits2004")
+    assert any("steps of 2" in line for line in notices)
+    assert any("extended data" in line for line in notices)
+    weak = Minutiae(*(np.array([v], t) for v, t in ((50, "f4"), (50, "f4"), (0, "f4"), (1, "u1"), (1, "u1"))))
+    template = Template(weak, 300, 400, np.ones((34, 25), bool), weak=weak)
+    for format, told in (("iso2011", "mask"), ("xyt", "types"), ("incits2009", "1 weak"), ("json", "")):
+        _, notices = recode_template(blob.encode(template), "f.fpt", format)
+        assert any(told in line for line in notices) == bool(told)
+
+
+def test_incits_2004_takes_four_bytes_where_two_do_not_hold_its_length() -> None:
+    m = Minutiae(*(np.full(255, v, t) for v, t in ((50, "f4"), (60, "f4"), (0, "f4"), (1, "u1"), (1, "u1"))))
+    views = [of_template(Template(m, 300, 400), finger=1)] * 43
+    data, _ = write_record(views, "incits2004")
+    assert len(data) > 65535
+    record = read_record(data, "f")
+    assert (record.format, len(record.views), record.notices) == ("INCITS 378-2004", 43, ())
 
 
 # -- real records ----------------------------------------------------------------------------------------------------
@@ -217,3 +290,41 @@ def test_records_of_an_extractor(data: Path) -> None:
         found = parse_template(path.read_bytes(), path.name)
         assert found.notices == ()
         assert len(found.template.minutiae) > 20
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("format", RECORDS)
+def test_samples_in_every_other_format(data: Path, name: str, format: str) -> None:
+    """All views with their fingers, sizes, types and qualities; directions to half a step of the coarser unit."""
+    whole = (data / "formats" / "templates" / f"{name}-sample.dat").read_bytes()
+    before = read_record(whole, name)
+    written, notices = recode_template(whole, name, format)
+    after = read_record(written, "again")
+    assert after.format == RECORDS[format].name
+    assert after.notices == ()
+    assert len(after.views) == len(before.views)
+    for old, new in zip(before.views, after.views, strict=True):
+        assert (old.finger, old.width, old.height, old.ppi_x) == (new.finger, new.width, new.height, new.ppi_x)
+        assert np.array_equal(old.x, new.x)
+        assert np.array_equal(old.y, new.y)
+        assert np.array_equal(old.kind % 3, new.kind)
+        assert np.array_equal(old.reported(), new.reported())
+        turn = np.abs(np.rad2deg(old.direction - new.direction) + 180) % 360 - 180
+        assert np.abs(turn).max() <= RECORDS[format].step_degrees / 2 + 1e-3
+    if any(view.extended for view in before.views):
+        assert any("extended data" in line for line in notices)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_are_written_as_their_maker_did(data: Path, name: str) -> None:
+    """Of the same format only device, date, makers' numbers and extended data differ: the minutiae's bytes do not."""
+    short = {"iso19794p2v2005": "iso2005", "iso19794p2v2011": "iso2011", "ansi378v2004": "incits2004"}
+    whole = (data / "formats" / "templates" / f"{name}-sample.dat").read_bytes()
+    written, _ = recode_template(whole, name, short.get(name, "incits2009"))
+    for view in read_record(whole, name).views:
+        first = bytes([int(view.kind[0]) << 6 | int(view.x[0]) >> 8, int(view.x[0]) & 255])
+        at = whole.index(first)
+        angles_fit = name != "ansi378v2004"  # its angles over 179 are no angles of that standard
+        assert not angles_fit or whole[at : at + 6 * len(view.x)] in written

@@ -19,10 +19,13 @@ from fpipe.core.errors import (
     NoGallery,
 )
 from fpipe.core.files import disk_errors, sync_folder
+from fpipe.store.sums import Sums
 
 _HEADER_BYTES = 100
 BUSY_MS = 5000
 """How long a statement waits for another process's transaction."""
+LOG_BYTES = 1 << 22
+"""The write-ahead log is moved into the main file when it has grown to this size, and when the writer ends."""
 
 
 class Database:
@@ -34,6 +37,8 @@ class Database:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._sums: Sums | None = None  # the writer's
+        self._ready = False  # whether it is ours, and set up for writing
 
     @classmethod
     def create(cls, path: Path, application: int, versions: Sequence[str], fill: Callable[[Database], None]) -> Self:
@@ -75,7 +80,9 @@ class Database:
 
     @classmethod
     def _open_writer(cls, path: Path) -> Self:
-        return cls(path, _connect(path, "rw"))
+        database = cls(path, _connect(path, "rw"))
+        database._sums = Sums(path)
+        return database
 
     @classmethod
     def _open_reader(cls, path: Path) -> Self:
@@ -95,6 +102,9 @@ class Database:
         return cls(path, connection)
 
     def _set_up_writer(self) -> None:
+        self._sums = self._sums or Sums(self.path)
+        if self.one("PRAGMA journal_mode") != ("wal",):
+            self._sums.forget()  # the change of mode is written to the file directly
         (mode,) = self.one("PRAGMA journal_mode = WAL")
         if mode != "wal":
             raise NetworkDisk(
@@ -105,8 +115,10 @@ class Database:
             "secure_delete = ON",  # FAST would leave deleted content behind
             "temp_store = MEMORY",  # names must not reach a temporary file
             "foreign_keys = ON",
+            "wal_autocheckpoint = 0",  # _move does it, and keeps the sums right
         ):
             self.run(f"PRAGMA {setting}")
+        self._ready = True
 
     def _recognise(self, application: int, versions: Sequence[str], *, write: bool) -> None:
         got_application, version = *self.one("PRAGMA application_id"), *self.one("PRAGMA user_version")
@@ -136,6 +148,10 @@ class Database:
 
     def close(self) -> None:
         """Close; the last one to close tidies the log away."""
+        if self._sums is not None:
+            with contextlib.suppress(FpipeError):  # everything is stored: what stays in the log is moved another time
+                if self.empty_log() and self._ready:
+                    self._sums.renew()
         self._connection.close()
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
@@ -170,6 +186,10 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when it ends."""
         yield from self._between("BEGIN IMMEDIATE")
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            with contextlib.suppress(FpipeError):  # what was committed stays so: it is moved another time
+                self._move("PASSIVE")
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -192,7 +212,13 @@ class Database:
 
     def empty_log(self) -> bool:
         """Move everything into the main file and cut the log to zero bytes; False where a reader prevents it."""
-        return bool(self.one("PRAGMA wal_checkpoint(TRUNCATE)")[0] == 0)
+        return self._move("TRUNCATE")
+
+    def _move(self, how: str) -> bool:
+        """A checkpoint; False where a reader prevents a part of it."""
+        if self._sums is not None:
+            self._sums.expect()
+        return bool(self.one(f"PRAGMA wal_checkpoint({how})")[0] == 0)
 
     def copy_to(self, target: Path) -> None:
         """A copy of this moment as one file, durable when this returns; what was there before is replaced."""

@@ -47,6 +47,7 @@ def new_print(number: int, *, kind: Kind = "plain", digest: str = "0123456789abc
         template=template,
         vectors=vectors,
         original=original,
+        fields={"case": f"case {rng.bytes(6).hex()}"},
     )
 
 
@@ -99,6 +100,7 @@ def traces(path: Path, gone: NewPrint) -> list[str]:
     }
     if gone.subject is not None:
         needles["subject"] = gone.subject.encode()
+    needles.update({f"field {name}": value.encode() for name, value in gone.fields.items()})
     found = []
     for name, data in files_of(path).items():
         if gone.sha256 in name:
@@ -128,7 +130,20 @@ def assert_holds(path: Path, prints: list[NewPrint]) -> None:
         order = np.argsort(unlike.round(9), axis=1, kind="stable")[:, :12]
         assert (hits.print_id[:, : order.shape[1]] == owner[order]).all()
         for record, given in zip(records, prints, strict=True):
-            for name in ("sha256", "subject", "finger", "kind", "ppi", "format", "width", "minutiae", "preset"):
+            names = (
+                "sha256",
+                "part",
+                "subject",
+                "finger",
+                "kind",
+                "ppi",
+                "format",
+                "width",
+                "minutiae",
+                "preset",
+                "fields",
+            )
+            for name in (*names, "part", "fields"):
                 assert getattr(record, name) == getattr(given, name)
             assert record.extraction_digest == given.extraction_digest
             assert record.vectors == len(given.vectors)

@@ -110,6 +110,13 @@ class SeveralPictures(InputRefused):
     hint = "name one as FILE#POSITION or FILE#idc=NUMBER"
 
 
+class NoMarkup(InputRefused):
+    """An examiner's minutiae are asked for where a file holds none."""
+
+    code = "no_markup"
+    template = "{where}: no markup: {reason}"
+
+
 class Unsupported(InputRefused):
     """A known format in a variety that fpipe does not read."""
 
@@ -282,6 +289,22 @@ class UnknownPrint(UsageError):
     hint = "`fpipe gallery list {where}` names them"
 
 
+class UnknownSubject(UsageError):
+    """A subject is named that has no print in the gallery."""
+
+    code = "unknown_subject"
+    template = "{where}: no print is of the subject {got!r}"
+    hint = "`fpipe gallery subjects {where}` names them"
+
+
+class FileShared(UsageError):
+    """Some pictures of a file are to be removed, but others of it stay, and with them the file."""
+
+    code = "file_shared"
+    template = "{where}: the file of {got} holds {others} too, which would stay"
+    hint = "prints of one file are removed together: name them all"
+
+
 class DiskFull(FpipeError):
     """Writing failed; what was stored before is whole."""
 
@@ -296,3 +319,19 @@ class MissingLibrary(FpipeError):
     code = "missing_library"
     template = "{where}: needs the package {package}, which is not installed"
     hint = "{what_to_do}"
+
+
+class NoBackup(FpipeError):
+    """There are no backups at this path."""
+
+    code, exit_code = "no_backup", 10
+    template = "{where}: no backups here"
+    hint = "`fpipe gallery backup GALLERY {where}` makes one"
+
+
+class BackupUnknown(UsageError):
+    """A backup is named that is not in the folder."""
+
+    code = "unknown_backup"
+    template = "{where}: there is no backup {got!r}"
+    hint = "there is: {known}"

@@ -1,8 +1,8 @@
 """Floor 2: the gallery: records in SQLite, FAISS segments, originals.  Stores bytes and vectors, knows no algorithm."""
 
 from fpipe.index.gallery import Gallery
-from fpipe.index.records import KINDS, NewPrint, PrintRecord, Reextraction, StoredPrint
+from fpipe.index.records import KINDS, Amendment, NewPrint, PrintRecord, Reextraction, StoredPrint
 from fpipe.index.segments import Hits
 from fpipe.index.vectors import Vectors
 
-__all__ = ["KINDS", "Gallery", "Hits", "NewPrint", "PrintRecord", "Reextraction", "StoredPrint", "Vectors"]
+__all__ = ["KINDS", "Amendment", "Gallery", "Hits", "NewPrint", "PrintRecord", "Reextraction", "StoredPrint", "Vectors"]

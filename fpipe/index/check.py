@@ -29,7 +29,7 @@ def problems(gallery: Gallery) -> list[str]:
         if not gallery.writing:
             with contextlib.suppress(DiskFull, NetworkDisk):  # where nobody can write there is no writer to wait for
                 held.enter_context(writer_lock(gallery.path))
-        for part in (_database, _log, _prints, _methods, _vectors, _originals):
+        for part in (_database, _log, _prints, _amendments, _links, _methods, _vectors, _originals):
             try:
                 found += part(gallery)
             except IntegrityError as error:  # so damaged that this part can't be looked at further
@@ -51,7 +51,7 @@ def _log(gallery: Gallery) -> list[str]:
 
 
 def _prints(gallery: Gallery) -> Iterator[str]:
-    """Every record and template against what the log says was added or re-extracted."""
+    """Every record and template against what the log says was added, re-extracted or amended."""
     columns = ", ".join(f"records.{name}" for name in (*COLUMNS, "edition", "template"))
     sql = f"SELECT {columns}, entry FROM records JOIN prints USING (id) ORDER BY records.id"
     entries, seen = set(_history(gallery)), 0
@@ -69,20 +69,55 @@ def _prints(gallery: Gallery) -> Iterator[str]:
         entries.add(entry)
         if said is None:
             yield f"print {record.print}: the log does not say that it was added"
-        elif said.get("record") != record.as_document():
+        elif {**_BEFORE_PARTS, **said.get("record", {})} != record.as_document():
             yield f"print {record.print}: its record was changed"
         elif not isinstance(template, bytes) or said.get("template") != sha256_hex(template):
             yield f"print {record.print}: its template was changed"
-    for event in ("added", "reextracted"):
+    for event in ("added", "reextracted", "amended"):
         for (number,) in gallery.database.rows(f'SELECT number FROM log WHERE payload LIKE \'%"event":"{event}"%\''):
             if number not in entries:
                 yield f"log: entry {number} says a print was {event} that is not there"
 
 
 def _history(gallery: Gallery) -> Iterator[int]:
-    """Log entries of re-extractions."""
-    sql = "SELECT reextractions.entry FROM reextractions JOIN prints USING (id) WHERE print IS NOT NULL"
-    return (entry for (entry,) in gallery.database.each(sql))
+    """Log entries of re-extractions and amendments."""
+    for table in ("reextractions", "amendments"):
+        sql = f"SELECT {table}.entry FROM {table} JOIN prints USING (id) WHERE print IS NOT NULL"
+        yield from (entry for (entry,) in gallery.database.each(sql))
+
+
+_BEFORE_PARTS: dict[str, object] = {"part": "", "fields": {}}
+"""What the log of an older fpipe does not say of a record."""
+
+
+def _amendments(gallery: Gallery) -> Iterator[str]:
+    """Nothing is left of what was replaced or removed."""
+    sql = "SELECT id FROM amendments WHERE fields IS NULL AND (subject NOT NULL OR finger NOT NULL)"
+    for (number,) in gallery.database.rows(sql):
+        yield f"print {number}: an amendment is half erased"
+    sql = "SELECT id FROM amendments JOIN prints USING (id) WHERE print IS NULL AND amendments.entry NOT NULL"
+    for (number,) in gallery.database.rows(sql):
+        yield f"print {number}: half removed"
+
+
+def _links(gallery: Gallery) -> Iterator[str]:
+    """Every link between subjects against what the log says of it."""
+    entries = set()
+    rows = gallery.database.rows("SELECT number, one, other, linked, entry FROM links")
+    for number, one, other, linked, entry in rows:
+        if one is None:
+            if any(value is not None for value in (other, linked, entry)):
+                yield f"link {number}: half erased"
+            continue
+        entries.add(entry)
+        said = (log.payload(gallery.database, entry) if isinstance(entry, int) else None) or {}
+        event = "linked" if linked else "unlinked"
+        if (said.get("event"), said.get("one"), said.get("other")) != (event, one, other):
+            yield f"link {number}: not what the log says"
+    for event in ("linked", "unlinked"):
+        for (number,) in gallery.database.rows(f'SELECT number FROM log WHERE payload LIKE \'%"event":"{event}"%\''):
+            if number not in entries:
+                yield f"log: entry {number} says subjects were {event}, but there is no link"
 
 
 def _methods(gallery: Gallery) -> list[str]:
@@ -136,13 +171,15 @@ def _counted(held: dict[int, int], block: Block) -> Iterator[str]:
 
 
 def _originals(gallery: Gallery) -> Iterator[str]:
-    kept = gallery.database.rows("SELECT print, sha256 FROM prints WHERE print IS NOT NULL AND path IS NULL")
-    for name, sha256 in kept:
+    kept = gallery.database.rows(  # the first print of each file
+        "SELECT print, sha256, min(id) FROM prints WHERE print IS NOT NULL AND path IS NULL GROUP BY sha256 ORDER BY 3"
+    )
+    for name, sha256, _ in kept:
         try:
             if gallery.originals.read(sha256) is None:
                 yield f"print {name}: its original is missing"
         except FpipeError as error:
             yield f"print {name}: {error.facts['reason']}"
-    names = {sha256 for _, sha256 in kept}
+    names = {sha256 for _, sha256, _ in kept}
     for path in gallery.originals.strangers(names.__contains__):
         yield f"{path.relative_to(gallery.path).as_posix()}: an original that no record names"

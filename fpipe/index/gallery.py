@@ -1,6 +1,6 @@
 """The gallery: a folder whose ``gallery.db`` is the truth and whose segments can be made again at any time.
 
-    gallery.db   records, templates, log, and the vectors that are in no segment yet
+    gallery.db   records, templates, links of subjects, log, and the vectors that are in no segment yet
     segments/    FAISS segments (``index.segments``)
     originals/   the files that were added, by their sha256, unless refused at creation
     incoming/    originals on their way in or out; empty between commands
@@ -13,8 +13,7 @@ the database is whole, and what lies beside it without being named there is dele
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,9 +21,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fpipe import __version__
 from fpipe.core.errors import (
     DigestMismatch,
+    FileShared,
     FpipeError,
     GalleryChanged,
     GalleryExists,
@@ -38,13 +37,25 @@ from fpipe.core.errors import (
 from fpipe.core.files import disk_errors, sha256_hex
 from fpipe.index import check, segments
 from fpipe.index.cache import Cache
+from fpipe.index.content import content_digest
+from fpipe.index.events import event, now, record_event
 from fpipe.index.originals import Originals
-from fpipe.index.records import COLUMNS, NewPrint, PrintRecord, Reextraction, StoredPrint, logged, record_of
+from fpipe.index.records import (
+    COLUMNS,
+    Amendment,
+    NewPrint,
+    PrintRecord,
+    Reextraction,
+    StoredPrint,
+    fields_text,
+    record_of,
+)
 from fpipe.index.schema import APPLICATION, INDEXES, VERSIONS
 from fpipe.index.segments import Block, Hits
+from fpipe.index.subjects import Subjects
 from fpipe.index.vectors import Vectors
 from fpipe.store import log
-from fpipe.store.database import Database
+from fpipe.store.database import Database, old_version
 from fpipe.store.lock import writer_lock
 
 Describe = Callable[[bytes, str], Vectors]
@@ -55,6 +66,8 @@ _DATABASE_ENDS = ("", "-wal", "-shm", "-journal")
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM records"
 _EMPTIED = "preset = NULL, extraction_digest = NULL, minutiae = NULL, vectors = NULL"
 """What a row says of its template, once another row has replaced it."""
+_UNSAID = "subject = NULL, finger = NULL, fields = NULL"
+"""What an amendment says, once another one has replaced it."""
 
 
 class Gallery:
@@ -66,6 +79,7 @@ class Gallery:
     comparison_digest : of the descriptors and templates it holds
     descriptor_bytes : bytes a descriptor
     keep_originals : whether it keeps the files themselves
+    subjects : whose prints they are, and which of them are one person
     """
 
     def __init__(self, path: Path, database: Database, held: contextlib.ExitStack, *, writing: bool) -> None:
@@ -78,6 +92,7 @@ class Gallery:
         self.keep_originals = bool(row[2])
         self.cache = Cache(database, path / "segments", self.descriptor_bytes)
         self.originals = Originals(path)
+        self.subjects = Subjects(database)
         self.database = database
         self.writing = writing
         self._held = held
@@ -104,7 +119,7 @@ class Gallery:
 
         def fill(database: Database) -> None:
             database.run("INSERT INTO gallery VALUES (1, ?, ?, ?, 0, 0)", tuple(values.values()))
-            log.append(database, {"event": "created", "at": _now(), "fpipe": __version__, **values})
+            log.append(database, event("created", **values))
 
         with contextlib.ExitStack() as held:
             held.enter_context(writer_lock(path))
@@ -162,7 +177,7 @@ class Gallery:
         return self._editions()[0]
 
     def editions(self, ids: Iterable[int]) -> list[int]:
-        """A number for each of these prints that is another one once it was re-extracted.
+        """A number for each of these prints that is another one once it was re-extracted or amended.
 
         Raises GalleryChanged where one is gone.
         """
@@ -238,15 +253,16 @@ class Gallery:
             raise UnknownPrint(where=str(self.path), got=name)
         return self._record(row)
 
-    def find(self, name: str, sha256: str) -> PrintRecord | None:
-        """The record of these bytes, whatever its name; None where they are new.
+    def find(self, name: str, sha256: str, part: str = "") -> PrintRecord | None:
+        """The record of this part of these bytes, whatever its name; None where it is new.
 
-        Raises NameTaken where other bytes have this name.
+        Raises NameTaken where something else has this name.
         """
         row = self.database.first(f"{_SELECT} WHERE print = ?", (name,))
-        if row is not None and row[COLUMNS.index("sha256")] != sha256:
-            raise NameTaken(where=name, got=sha256, expected=row[COLUMNS.index("sha256")])
-        row = row or self.database.first(f"{_SELECT} WHERE sha256 = ?", (sha256,))
+        if row is not None and (held := self._record(row)) and (held.sha256, held.part) != (sha256, part):
+            got, expected = (f"{a} {b}".rstrip() for a, b in ((sha256, part), (held.sha256, held.part)))
+            raise NameTaken(where=name, got=got, expected=expected)
+        row = row or self.database.first(f"{_SELECT} WHERE sha256 = ? AND part = ?", (sha256, part))
         return None if row is None else self._record(row)
 
     def original(self, record: PrintRecord) -> bytes | None:
@@ -268,6 +284,11 @@ class Gallery:
         for kind, digest in self.database.rows("SELECT kind, extraction_digest FROM methods ORDER BY 1, 2"):
             found.setdefault(kind, []).append(digest)
         return found
+
+    def digest(self) -> str:
+        """Hex sha256 over the records' content alone: subjects, fingers, kinds, hashes, parts, resolutions, methods,
+        fields, templates, and links.  The same whatever the order, jobs, interruptions, ids, names and times."""
+        return content_digest(self.database)
 
     def search(self, bits: NDArray[np.uint8], k: int) -> Hits:
         """The k nearest stored descriptors of each query: exact, the same whatever the threads and segments.
@@ -308,41 +329,42 @@ class Gallery:
     def add(self, prints: Sequence[NewPrint], *, mixed: bool = False) -> list[int]:
         """Add prints in one transaction; returns their ids.  When it returns they are stored, whatever happens then.
 
-        Bytes that the gallery already holds are not added again: the id is that of the print they are.
+        A part of bytes that the gallery already holds is not added again: the id is that of the print it is.
         mixed : allow an extraction digest that is new to a kind
 
         Raises NameTaken, DigestMismatch, DiskFull; nothing of this call is stored then.
         """
-        known = {p.sha256: self.find(p.print, p.sha256) for p in prints}
-        fresh: dict[str, NewPrint] = {}
+        known = {p.identity: self.find(p.print, p.sha256, p.part) for p in prints}
+        fresh: dict[tuple[str, str], NewPrint] = {}
         self._refuse_width(new.vectors for new in prints)
         for new in prints:
-            if known[new.sha256] is None:
-                fresh.setdefault(new.sha256, new)
+            if known[new.identity] is None:
+                fresh.setdefault(new.identity, new)
         (last,) = self.database.one("SELECT coalesce(max(id), 0) FROM prints")
-        ids = {sha256: number for number, sha256 in enumerate(fresh, last + 1)}
+        ids = {identity: number for number, identity in enumerate(fresh, last + 1)}
         try:
             if self.keep_originals and fresh:
-                self.originals.stage({new.sha256: new.original for new in fresh.values()})
+                files = {new.sha256: new.original for new in fresh.values() if not self._keeps(new.sha256)}
+                self.originals.stage(files)
             with self.database.transaction():
                 for new in fresh.values():
-                    self._insert(ids[new.sha256], new, mixed=mixed)
+                    self._insert(ids[new.identity], new, mixed=mixed)
         finally:  # to their places where they were committed, away where not
             if self.keep_originals and fresh:
                 self.originals.heal(self._keeps)
         self.cache.fold()
-        return [record.id if (record := known[p.sha256]) else ids[p.sha256] for p in prints]
+        return [record.id if (record := known[p.identity]) else ids[p.identity] for p in prints]
 
     def _insert(self, number: int, new: NewPrint, *, mixed: bool) -> None:
-        self.find(new.print, new.sha256)
+        self.find(new.print, new.sha256, new.part)
         if not mixed:
             self.refuse_new_method(new.kind, new.extraction_digest)
-        record = new.record(number, _now(), kept=self.keep_originals)
-        entry = log.append(self.database, logged("added", record, new.template, __version__))
+        record = new.record(number, now(), kept=self.keep_originals)
+        entry = log.append(self.database, record_event("added", record, new.template))
         columns = (*COLUMNS, "entry")
         self.database.run(
             f"INSERT INTO prints ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-            (*record.as_document().values(), entry),
+            (*record.row(), entry),
         )
         self.database.run("INSERT INTO templates VALUES (?, ?)", (number, new.template))
         self._index(record, new.vectors)
@@ -380,12 +402,9 @@ class Gallery:
         self.cache.settle()
 
     def _replace(self, new: Reextraction) -> None:
-        row = self.database.first(f"{_SELECT} WHERE id = ? AND print IS NOT NULL", (new.id,))
-        if row is None:
-            raise GalleryChanged(where=str(self.path), got=new.id)
-        before = self._record(row)
+        before = self._present(new.id)
         record = new.record(before)
-        entry = log.append(self.database, {"at": _now(), **logged("reextracted", record, new.template, __version__)})
+        entry = log.append(self.database, record_event("reextracted", record, new.template))
         self.database.run(f"UPDATE prints SET {_EMPTIED} WHERE id = ?", (new.id,))
         self.database.run("UPDATE templates SET template = NULL WHERE id = ?", (new.id,))
         self.database.run(f"UPDATE reextractions SET {_EMPTIED}, template = NULL WHERE id = ?", (new.id,))
@@ -397,25 +416,60 @@ class Gallery:
         self._unmethod(before)
         self._index(record, new.vectors)
 
+    def _present(self, number: int) -> PrintRecord:
+        row = self.database.first(f"{_SELECT} WHERE id = ? AND print IS NOT NULL", (number,))
+        if row is None:
+            raise GalleryChanged(where=str(self.path), got=number)
+        return self._record(row)
+
+    def amend(self, amendments: Sequence[Amendment], *, reason: str | None = None) -> int:
+        """Say something else of stored prints in one transaction: subject, finger, fields; returns how many changed.
+
+        What was said before stays in the log until the print is removed.  Raises GalleryChanged where a print is not
+        there, DiskFull; nothing of this call is stored then.
+        """
+        with self.database.transaction():
+            return sum(self._amend(new, reason) for new in amendments)
+
+    def _amend(self, new: Amendment, reason: str | None) -> bool:
+        before = self._present(new.id)
+        record = new.record(before)
+        if record == before:
+            return False
+        (template,) = self.database.one("SELECT template FROM records WHERE id = ?", (new.id,))
+        entry = log.append(self.database, record_event("amended", record, self._template(template), reason=reason))
+        self.database.run(f"UPDATE amendments SET {_UNSAID} WHERE id = ?", (new.id,))
+        self.database.run(
+            "INSERT INTO amendments (id, subject, finger, fields, entry) VALUES (?, ?, ?, ?, ?)",
+            (new.id, record.subject, record.finger, fields_text(record.fields), entry),
+        )
+        return True
+
     def _refuse_width(self, vectors: Iterable[Vectors]) -> None:
         for found in vectors:
             if found.bits.shape[1] != self.descriptor_bytes:
                 raise ValueError(f"descriptors of {found.bits.shape[1]} bytes, expected {self.descriptor_bytes}")
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Remove prints so that no byte of their templates, images, hashes and names is left in any file.
+    def remove(self, names: Iterable[str], reason: str | None = None) -> None:
+        """Remove prints so that no byte of their templates, images, hashes, names and fields is left in any file.
 
-        Raises UnknownPrint, and removes nothing, where one is not there; Locked where a reader keeps old content from
+        reason : kept in the log, so it should name nobody
+
+        Raises UnknownPrint, and removes nothing, where one is not there; FileShared where other prints of the same kept
+        file would stay, since the file can't be removed then; Locked where a reader keeps old content from
         being overwritten: the prints are removed then, and the next writing command finishes the overwriting.
         """
         gone = {record.id: record for record in map(self.named, dict.fromkeys(names))}
         if not gone:
             return
+        kept = {record.sha256: record.print for record in gone.values() if record.path is None}
+        self._refuse_half_a_file(kept, gone)
         old, new = self.cache.rewritten(list(gone))
-        self.originals.withdraw(record.sha256 for record in gone.values() if record.path is None)
+        self.originals.withdraw(kept)
         with self.database.transaction():
             for record in gone.values():
-                self._erase(record)
+                self._erase(record, reason)
+            self.subjects.forget_the_printless()
             self.database.run("DELETE FROM methods WHERE prints = 0")
             self.database.run("DELETE FROM waiting")
             for name, sql in INDEXES.items():
@@ -430,10 +484,18 @@ class Gallery:
             )
             raise Locked(where=str(self.path), reason=f"{reason}; the next command that writes does it")
 
-    def _erase(self, record: PrintRecord) -> None:
+    def _refuse_half_a_file(self, files: Mapping[str, str], gone: Container[int]) -> None:
+        """files : sha256 of an original -> a print of it that is to go"""
+        for sha256, name in files.items():
+            rows = self.database.rows("SELECT id, print FROM prints WHERE sha256 = ? ORDER BY id", (sha256,))
+            staying = [other for number, other in rows if number not in gone]
+            if staying:
+                raise FileShared(where=str(self.path), got=name, others=", ".join(staying))
+
+    def _erase(self, record: PrintRecord, reason: str | None) -> None:
         (entry,) = self.database.one("SELECT entry FROM prints WHERE id = ?", (record.id,))
-        later = self.database.rows("SELECT entry FROM reextractions WHERE id = ?", (record.id,))
-        for (said,) in ((entry,), *later):
+        later = "SELECT entry FROM reextractions WHERE id = ? UNION ALL SELECT entry FROM amendments WHERE id = ?"
+        for (said,) in ((entry,), *self.database.rows(later, (record.id, record.id))):
             log.forget(self.database, said)
         erased = ", ".join(f"{name} = NULL" for name in (*COLUMNS, "entry") if name != "id")
         self.database.run(f"UPDATE prints SET {erased} WHERE id = ?", (record.id,))
@@ -441,8 +503,9 @@ class Gallery:
         self.database.run(
             f"UPDATE reextractions SET {_EMPTIED}, template = NULL, entry = NULL WHERE id = ?", (record.id,)
         )
+        self.database.run(f"UPDATE amendments SET {_UNSAID}, entry = NULL WHERE id = ?", (record.id,))
         self._unmethod(record)
-        log.append(self.database, {"event": "removed", "at": _now(), "fpipe": __version__, "entry": entry})
+        log.append(self.database, event("removed", entry=entry, reason=reason))
 
     def rebuild(self, describe: Describe, advance: Callable[[int], None] = lambda n: None) -> int:
         """Make all segments again from the templates; returns the number of prints.
@@ -455,7 +518,7 @@ class Gallery:
         with self.database.transaction():
             self.cache.replace(old, new)
             self.database.run("DELETE FROM waiting")
-            log.append(self.database, {"event": "rebuilt", "at": _now(), "fpipe": __version__, "prints": len(ids)})
+            log.append(self.database, event("rebuilt", prints=len(ids)))
         self._heal()
         return len(ids)
 
@@ -484,8 +547,12 @@ class Gallery:
         self._scrub()
 
     def _scrub(self) -> None:
-        """Overwrite what a removal left in the write-ahead log, unless a reader still needs it."""
+        """Overwrite what a removal left in the write-ahead log, unless a reader still needs it, and delete what an
+        upgrade put aside: it still holds the print."""
         if self._unscrubbed() and self.database.empty_log():
+            with disk_errors(self.path):
+                for version in range(1, len(VERSIONS)):
+                    old_version(self.database.path, version).unlink(missing_ok=True)
             self.database.run("UPDATE gallery SET unscrubbed = 0")
 
     def _unscrubbed(self) -> bool:
@@ -519,7 +586,3 @@ def _unfinished(path: Path) -> bool:
     except (IntegrityError, GalleryVersion):
         return False
     return False
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fpipe.core.errors import IntegrityError
-from fpipe.core.files import disk_errors, sha256_hex, sync_folder
+from fpipe.core.files import PRIVATE_FOLDER, disk_errors, open_private, sha256_hex, sync_folder
 
 
 class Originals:
@@ -31,7 +31,7 @@ class Originals:
         """Write originals, by their sha256, to ``incoming/``: durable when this returns."""
         with disk_errors(self.incoming):
             for sha256, data in files.items():
-                with (self.incoming / sha256).open("wb") as stream:
+                with open_private(self.incoming / sha256, new=True) as stream:
                     stream.write(data)
                     stream.flush()
                     os.fsync(stream.fileno())
@@ -44,7 +44,7 @@ class Originals:
             for sha256 in hashes:
                 place = self.place(sha256)
                 if not place.parent.exists():
-                    place.parent.mkdir(parents=True)
+                    place.parent.mkdir(PRIVATE_FOLDER, parents=True)
                     changed.add(self.folder)
                 (self.incoming / sha256).replace(place)
                 changed.add(place.parent)

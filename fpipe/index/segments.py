@@ -130,7 +130,7 @@ def write_segment(folder: Path, generation: int, block: Block) -> SegmentEntry:
         ]
     )
     entry = SegmentEntry(generation, len(bits), len(data), sha256_hex(data), int(block.ids[0]), int(block.ids[-1]))
-    write_atomic(folder / entry.name, data)
+    write_atomic(folder / entry.name, data, private=True)
     return entry
 
 

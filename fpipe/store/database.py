@@ -18,7 +18,7 @@ from fpipe.core.errors import (
     NetworkDisk,
     NoGallery,
 )
-from fpipe.core.files import disk_errors, sync_folder
+from fpipe.core.files import disk_errors, open_private, sync_folder
 from fpipe.store.sums import Sums
 
 _HEADER_BYTES = 100
@@ -49,7 +49,9 @@ class Database:
         fill : writes the first content
         """
         with _errors(path):
-            database = cls(path, _connect(path, "rwc"))
+            with disk_errors(path):
+                open_private(path).close()  # its logs are made with the same mode
+            database = cls(path, _connect(path, "rw"))
             database._set_up_writer()
             with database.transaction():
                 database.run(f"PRAGMA application_id = {application}")
@@ -100,6 +102,15 @@ class Database:
                 raise DiskFull(where=str(path), reason=f"{reason}: copy the folder to a writable disk") from error
             return cls(path, _connect(path, "ro&immutable=1"))
         return cls(path, connection)
+
+    @classmethod
+    def open_copy(cls, path: Path) -> Self:
+        """A file that ``copy_to`` made, of whatever version, which nobody changes; nothing is written beside it.
+
+        Raises IntegrityError where it is no database.
+        """
+        with _errors(path):
+            return cls(path, _connect(path, "ro&immutable=1"))
 
     def _set_up_writer(self) -> None:
         self._sums = self._sums or Sums(self.path)
@@ -224,7 +235,7 @@ class Database:
         """A copy of this moment as one file, durable when this returns; what was there before is replaced."""
         part = target.with_name(f"{target.name}.part")
         with _errors(target), disk_errors(target):
-            part.unlink(missing_ok=True)
+            open_private(part, new=True).close()
             with contextlib.closing(sqlite3.connect(part)) as copy:
                 self._connection.backup(copy)  # all pages in one step: smaller ones begin again with every commit
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gallery_maker import WIDTH, again, assert_holds, create, filled, new_print, reextraction, traces
 
-from fpipe.core.errors import FpipeError, GalleryChanged, GalleryVersion
+from fpipe.core.errors import FpipeError, GalleryChanged
 from fpipe.index import Gallery, NewPrint, segments
 from fpipe.store import log
 
@@ -248,14 +248,3 @@ def test_changed_tables_are_found(tmp_path: Path, change: str) -> None:
         except FpipeError as error:
             said.append(error.message)
     assert said
-
-
-def test_a_gallery_of_the_first_version_is_upgraded_by_a_writer(tmp_path: Path) -> None:
-    path = tmp_path / "g"
-    prints = filled(path, 12)
-    with Gallery.open(path, write=True) as gallery:
-        for sql in ("DROP VIEW records", "DROP TABLE reextractions", "PRAGMA user_version = 1"):
-            gallery.database.run(sql)
-    with pytest.raises(GalleryVersion, match="upgrades"):
-        Gallery.open(path)
-    assert_holds(path, read_again(path, prints, [3, 4]))

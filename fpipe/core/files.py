@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from fpipe.core.errors import DiskFull
 
@@ -46,6 +47,19 @@ def _umask() -> int:
     return mask
 
 
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+"""Modes of what a gallery or a backup is made of: nobody but its owner reads it.  Windows has none."""
+
+
+def open_private(path: Path, *, new: bool = False) -> BinaryIO:
+    """A file for reading and writing, made readable to nobody else where it is not there.
+
+    new : begin with an empty one
+    """
+    flags = os.O_RDWR | os.O_CREAT | (os.O_TRUNC if new else 0) | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, PRIVATE_FILE), "r+b")
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable.  Windows has no such call and needs none: NTFS journals them."""
     if sys.platform == "win32":
@@ -57,8 +71,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write, fsync, rename into place, fsync the folder.
+
+    private : nobody else may read it; else it is as any other file
 
     Raises DiskFull when the medium refuses; the file that was there before is then untouched.
     """
@@ -70,7 +86,7 @@ def write_atomic(path: Path, data: bytes) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            if sys.platform != "win32":
+            if sys.platform != "win32" and not private:  # mkstemp's are
                 temporary.chmod(0o666 & ~_umask())  # as any other file: colleagues read reports on a shared folder
             temporary.replace(path)
         except BaseException:

@@ -17,14 +17,13 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from fpipe.core.errors import IntegrityError, Locked
-from fpipe.core.files import disk_errors, sync_folder
+from fpipe.core.files import PRIVATE_FILE, disk_errors, open_private, sync_folder
 from fpipe.store import chain
 from fpipe.store.chain import SALT_BYTES, Entry
 
 WAIT_S = 60.0
 """How long an entry waits for the entries of other processes; each takes milliseconds, except on a starved machine."""
 _ERASED = b"-"
-_PRIVATE = 0o600
 _BLOCK = 1 << 16
 
 
@@ -42,7 +41,7 @@ class Journal:
         """Add an entry, with who wrote it and when; durable when this returns its number."""
         with self._held(), disk_errors(self.path):
             new = not self.path.exists()
-            with _open_private(self.path) as stream:
+            with open_private(self.path) as stream:
                 last, end = self._last(stream)
                 entry = chain.seal(payload, last.number + 1 if last else 1, last.chain if last else b"")
                 stream.seek(end)
@@ -122,7 +121,7 @@ class Journal:
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
         lock = FileLock(
-            self.path.with_name(f"{self.path.name}.lock"), timeout=WAIT_S, mode=_PRIVATE, poll_interval=0.01
+            self.path.with_name(f"{self.path.name}.lock"), timeout=WAIT_S, mode=PRIVATE_FILE, poll_interval=0.01
         )
         try:
             with disk_errors(self.path):
@@ -133,11 +132,6 @@ class Journal:
             yield
         finally:
             lock.release()
-
-
-def _open_private(path: Path) -> BinaryIO:
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, _PRIVATE), "r+b")
 
 
 def _sync(stream: BinaryIO) -> None:

@@ -108,7 +108,7 @@ class Sums:
         for left in self.path.parent.glob(f".{self.path.name}.*.tmp"):  # of a process that died
             left.unlink(missing_ok=True)
         body = _HEAD.pack(_MAGIC, PIECE, len(self._pieces)) + b"".join(self._pieces)
-        write_atomic(self.path, body + hashlib.sha256(body).digest())
+        write_atomic(self.path, body + hashlib.sha256(body).digest(), private=True)
 
     def problems(self) -> list[str]:
         """Pieces that are not what was written.  While there is a writer, the answer means nothing."""

@@ -128,7 +128,7 @@ def test_a_reader_that_prevents_the_move(path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_full_disk_makes_them_unknown_not_wrong(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: Path, data: bytes) -> None:
+    def full(file: Path, data: bytes, *, private: bool) -> None:
         raise DiskFull(where=str(file), reason="no space")
 
     writer = Database.open(path, 7, VERSIONS, write=True)

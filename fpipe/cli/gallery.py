@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from fpipe.cli import gallery_add, gallery_custody
+from fpipe.cli import gallery_add, gallery_custody, gallery_records
 from fpipe.cli.common import (
     example,
     gallery_argument,
@@ -121,44 +121,6 @@ def _sum_up(gallery: Path, counts: dict[str, int], interrupted: bool, as_json: b
         notice(line)
 
 
-@command.command("list", epilog=example("fpipe gallery list G", "fpipe gallery list G --json"))
-@gallery_argument
-@json_option
-def list_(gallery: Path, as_json: bool) -> None:
-    """List the prints of GALLERY."""
-    from fpipe.index import Gallery
-
-    with Gallery.open(gallery) as opened:
-        records = opened.records()
-        methods = opened.extraction_digests()
-    if as_json:
-        print_json({"prints": [record.as_document() for record in records], "extraction_digests": methods})
-        return
-    for record in records:
-        who = " ".join(part for part in (record.subject, record.finger) if part)
-        click.echo(f"{record.print}  {record.kind}, {record.minutiae} minutiae{f'  ({who})' if who else ''}")
-    click.echo(f"{len(records)} prints")
-
-
-@command.command(epilog=example("fpipe gallery show G cards/12_right_index.png --json"))
-@gallery_argument
-@click.argument("name", metavar="PRINT")
-@json_option
-def show(gallery: Path, name: str, as_json: bool) -> None:
-    """Everything GALLERY says of one PRINT, and whether its original is there."""
-    from fpipe.index import Gallery
-
-    with Gallery.open(gallery) as opened:
-        record = opened.named(name)
-        there = opened.original(record) is not None
-    document: dict[str, Any] = {**record.as_document(), "original": there}
-    if as_json:
-        print_json(document)
-    else:
-        for key, value in document.items():
-            click.echo(f"{key:18} {'' if value is None else value}")
-
-
 @command.command(epilog=example("fpipe gallery rebuild G"))
 @gallery_argument
 @json_option
@@ -177,5 +139,5 @@ def rebuild(gallery: Path, as_json: bool) -> None:
         click.echo(f"the index of {prints} prints is made again")
 
 
-for _more in (gallery_add.add, gallery_custody.remove, gallery_custody.check):
+for _more in (gallery_add.add, *gallery_custody.COMMANDS, *gallery_records.COMMANDS):
     command.add_command(_more)

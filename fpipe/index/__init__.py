@@ -3,6 +3,19 @@
 from fpipe.index.gallery import Gallery
 from fpipe.index.records import KINDS, Amendment, NewPrint, PrintRecord, Reextraction, StoredPrint
 from fpipe.index.segments import Hits
+from fpipe.index.selection import Selected, Selection
 from fpipe.index.vectors import Vectors
 
-__all__ = ["KINDS", "Amendment", "Gallery", "Hits", "NewPrint", "PrintRecord", "Reextraction", "StoredPrint", "Vectors"]
+__all__ = [
+    "KINDS",
+    "Amendment",
+    "Gallery",
+    "Hits",
+    "NewPrint",
+    "PrintRecord",
+    "Reextraction",
+    "Selected",
+    "Selection",
+    "StoredPrint",
+    "Vectors",
+]

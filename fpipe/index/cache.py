@@ -65,6 +65,7 @@ class Cache:
         self._loaded: dict[int, tuple[bytes, SearchBlock]] = {}
         self._waiting: SearchBlock | None = None
         self._stamp: tuple[int, int] | None = None
+        self._chosen: tuple[bytes, list[SearchBlock]] | None = None
 
     def entries(self) -> list[SegmentEntry]:
         """The segments, in the order of their prints' ids."""
@@ -205,12 +206,24 @@ class Cache:
 
     # -- searching ---------------------------------------------------------------------------------------------------
 
-    def search(self, bits: NDArray[np.uint8], k: int) -> Hits:
-        """The k nearest stored descriptors of each query; see ``Hits``."""
+    def search(self, bits: NDArray[np.uint8], k: int, among: NDArray[np.int64] | None = None) -> Hits:
+        """The k nearest stored descriptors of each query; see ``Hits``.
+
+        among : ids of the prints that are searched; None for all
+        """
         if bits.shape[1] != self.width:  # of the same comparison digest, so its description was changed
             reason = f"queries of {bits.shape[1]} bytes, its descriptors have {self.width}; expected the same"
             raise IntegrityError(where=str(self.database.path), reason=reason)
-        return segments.search_blocks(self._current(), bits, k)
+        blocks = self._current()
+        return segments.search_blocks(blocks if among is None else self._among(blocks, among), bits, k)
+
+    def _among(self, blocks: Sequence[SearchBlock], ids: NDArray[np.int64]) -> list[SearchBlock]:
+        """Some prints alone, so that no others crowd them out of the k nearest; kept for the next such search."""
+        key = hashlib.sha256(repr(self._stamp).encode() + ids.tobytes()).digest()
+        if self._chosen is None or self._chosen[0] != key:
+            parts = [held.block.only(ids) for held in blocks]
+            self._chosen = key, [SearchBlock(part) for part in parts if len(part.vectors)]
+        return self._chosen[1]
 
     def _current(self) -> list[SearchBlock]:
         """Everything searchable, loaded again where another command changed it."""

@@ -1,16 +1,25 @@
-"""What a gallery holds, in one number: the same for the same content, however it came there."""
+"""What a gallery holds, in numbers, and in one: the same for the same content, however it came there."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from fpipe.core.errors import IntegrityError
 from fpipe.index.subjects import Subjects
 from fpipe.store.database import Database
 
 _SAID = ("subject", "finger", "kind", "sha256", "part", "ppi", "extraction_digest", "fields")
+
+
+def counts(database: Database) -> dict[str, Any]:
+    """Prints, files they are of, prints without a subject, and prints of each kind."""
+    sql = "SELECT count(*), count(DISTINCT sha256), coalesce(sum(subject IS NULL), 0) FROM records WHERE print NOT NULL"
+    prints, files, nameless = database.one(sql)
+    kinds = database.rows("SELECT kind, count(*) FROM prints WHERE print NOT NULL GROUP BY 1 ORDER BY 1")
+    return {"prints": prints, "files": files, "without_subject": nameless, "kinds": dict(kinds)}
 
 
 def content_digest(database: Database) -> str:

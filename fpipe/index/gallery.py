@@ -1,5 +1,6 @@
 """The gallery: a folder whose ``gallery.db`` is the truth and whose segments can be made again at any time.
 
+    access.log   what was done without changing a record (``store.journal``)
     gallery.db   records, templates, links of subjects, log, and the vectors that are in no segment yet
     segments/    FAISS segments (``index.segments``)
     originals/   the files that were added, by their sha256, unless refused at creation
@@ -34,10 +35,10 @@ from fpipe.core.errors import (
     NoGallery,
     UnknownPrint,
 )
-from fpipe.core.files import disk_errors, sha256_hex
+from fpipe.core.files import PRIVATE_FOLDER, disk_errors, sha256_hex
 from fpipe.index import check, segments
 from fpipe.index.cache import Cache
-from fpipe.index.content import content_digest
+from fpipe.index.content import content_digest, counts
 from fpipe.index.events import event, now, record_event
 from fpipe.index.originals import Originals
 from fpipe.index.records import (
@@ -52,10 +53,13 @@ from fpipe.index.records import (
 )
 from fpipe.index.schema import APPLICATION, INDEXES, VERSIONS
 from fpipe.index.segments import Block, Hits
+from fpipe.index.selection import Selected, Selection, select
 from fpipe.index.subjects import Subjects
 from fpipe.index.vectors import Vectors
 from fpipe.store import log
+from fpipe.store.chain import mentions
 from fpipe.store.database import Database, old_version
+from fpipe.store.journal import Journal
 from fpipe.store.lock import writer_lock
 
 Describe = Callable[[bytes, str], Vectors]
@@ -80,6 +84,7 @@ class Gallery:
     descriptor_bytes : bytes a descriptor
     keep_originals : whether it keeps the files themselves
     subjects : whose prints they are, and which of them are one person
+    accesses : what was done without changing it: searches, checks, backups; noted while another command writes, too
     """
 
     def __init__(self, path: Path, database: Database, held: contextlib.ExitStack, *, writing: bool) -> None:
@@ -92,6 +97,7 @@ class Gallery:
         self.keep_originals = bool(row[2])
         self.cache = Cache(database, path / "segments", self.descriptor_bytes)
         self.originals = Originals(path)
+        self.accesses = Journal(path / "access.log")
         self.subjects = Subjects(database)
         self.database = database
         self.writing = writing
@@ -110,7 +116,7 @@ class Gallery:
             if path.exists() and (not path.is_dir() or not _unfinished(path)):
                 there = "there is a gallery" if (path / "gallery.db").exists() else "there are other files"
                 raise GalleryExists(where=str(path), reason=there)
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
         values = {
             "comparison_digest": comparison_digest,
             "descriptor_bytes": descriptor_bytes,
@@ -285,17 +291,26 @@ class Gallery:
             found.setdefault(kind, []).append(digest)
         return found
 
+    def counts(self) -> dict[str, Any]:
+        """``prints``, ``files`` they are of, ``without_subject``, and ``kinds``: prints of each."""
+        return counts(self.database)
+
     def digest(self) -> str:
         """Hex sha256 over the records' content alone: subjects, fingers, kinds, hashes, parts, resolutions, methods,
         fields, templates, and links.  The same whatever the order, jobs, interruptions, ids, names and times."""
         return content_digest(self.database)
 
-    def search(self, bits: NDArray[np.uint8], k: int) -> Hits:
+    def select(self, selection: Selection) -> Selected:
+        """The prints that a selection means."""
+        return select(self.database, selection)
+
+    def search(self, bits: NDArray[np.uint8], k: int, among: NDArray[np.int64] | None = None) -> Hits:
         """The k nearest stored descriptors of each query: exact, the same whatever the threads and segments.
 
         bits : (Q, descriptor_bytes) uint8
+        among : (P,) int64, print ids: hits are of these prints, as if the gallery held no others
         """
-        return self.cache.search(bits, k)
+        return self.cache.search(bits, k, among)
 
     def check(self) -> list[str]:
         """Everything that is not as it was stored, one line each; empty where the gallery is whole.
@@ -465,6 +480,8 @@ class Gallery:
         kept = {record.sha256: record.print for record in gone.values() if record.path is None}
         self._refuse_half_a_file(kept, gone)
         old, new = self.cache.rewritten(list(gone))
+        words = {word for record in gone.values() for word in _words(record)}
+        self.accesses.forget(lambda said: mentions(said, words))
         self.originals.withdraw(kept)
         with self.database.transaction():
             for record in gone.values():
@@ -540,7 +557,7 @@ class Gallery:
         """Finish what the last writer left, or this one's own removal: folders, stray files, overwriting."""
         with disk_errors(self.path):
             for folder in (self.cache.folder, self.originals.folder, self.originals.incoming):
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
         self.cache.heal()
         with disk_errors(self.path):
             self.originals.heal(self._keeps)
@@ -566,6 +583,13 @@ class Gallery:
         with contextlib.suppress(FpipeError):  # everything is stored: what stays in the log is moved another time
             self._scrub()
             self.database.empty_log()
+
+
+def _words(record: PrintRecord) -> Iterator[str]:
+    """What would tell of a print where a search was noted: of the print itself, or restricted to its subject."""
+    yield from (record.print, record.print.partition("#")[0], record.sha256)
+    if record.subject:
+        yield record.subject
 
 
 def _only_remains(path: Path) -> bool:

@@ -107,7 +107,7 @@ def fields_text(fields: Mapping[str, str]) -> str:
 def check_fields(fields: Mapping[str, str]) -> None:
     """Raise BadParameter where a name is not of a-z, 0-9 and _ or is a record's own, or a value is empty or no text."""
     for name, value in fields.items():
-        if not _FIELD.fullmatch(name) or name in COLUMNS:
+        if not FIELD.fullmatch(name) or name in COLUMNS:
             expected = f"a name of a-z, 0-9 and _, other than {', '.join(COLUMNS)}"
             raise BadParameter(where="fields", name=name, got=value, expected=expected)
         try:
@@ -118,7 +118,8 @@ def check_fields(fields: Mapping[str, str]) -> None:
             raise BadParameter(where="fields", name=name, got=value, expected="text")
 
 
-_FIELD = re.compile(r"[a-z0-9_]+")
+FIELD = re.compile(r"[a-z0-9_]+")
+"""Names of fields."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

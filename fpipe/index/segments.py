@@ -12,7 +12,9 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,8 +81,14 @@ class Block:
 
     def without(self, gone: NDArray[np.int64]) -> Block:
         """The block without some prints."""
+        return self._kept(~np.isin(self.ids, gone))
+
+    def only(self, wanted: NDArray[np.int64]) -> Block:
+        """The block with some prints alone."""
+        return self._kept(np.isin(self.ids, wanted))
+
+    def _kept(self, keep: NDArray[np.bool_]) -> Block:
         counts = np.diff(self.starts)
-        keep = ~np.isin(self.ids, gone)
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts[keep])])
         return Block(self.ids[keep], starts, self.vectors.take(np.repeat(keep, counts)))
 
@@ -206,17 +214,23 @@ class SearchBlock:
     """
 
     def __init__(self, block: Block) -> None:
+        self.block = block
+
+    @cached_property
+    def _bands(self) -> list[tuple[float, NDArray[np.int64], Any]]:
+        """Weight, rows and index: made when first searched, since a selection may be searched instead."""
         import faiss
 
-        self.block = block
-        weight = np.bitwise_count(block.vectors.bits).sum(axis=1, dtype=np.int64)
+        bits = self.block.vectors.bits
+        weight = np.bitwise_count(bits).sum(axis=1, dtype=np.int64)
         order = np.argsort(weight, kind="stable")
-        self._bands = []
+        bands = []
         for rows in np.split(order, np.flatnonzero(np.diff(weight[order])) + 1):
             if len(rows):
-                index = faiss.IndexBinaryFlat(8 * block.vectors.bits.shape[1])
-                index.add(np.ascontiguousarray(block.vectors.bits[rows]))
-                self._bands.append((float(weight[rows[0]]), rows, index))
+                index = faiss.IndexBinaryFlat(8 * bits.shape[1])
+                index.add(np.ascontiguousarray(bits[rows]))
+                bands.append((float(weight[rows[0]]), rows, index))
+        return bands
 
     def nearest(self, bits: NDArray[np.uint8], k: int, offset: int) -> Iterator[NDArray[np.int64]]:
         """For each weight the keys (Q, <= k) of its nearest vectors; they rise with dissimilarity, then with the row.

@@ -1,0 +1,54 @@
+"""The options that say which prints of a gallery are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from fpipe.index import Selection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+KINDS = ("plain", "rolled", "latent")
+
+
+def selection_options(function: F) -> F:
+    """``--subject``, ``--finger`` and so on, given to the command as one ``selection``.
+
+    All that are given have to hold; of one that is given several times, one value has to.
+    """
+
+    @wraps(function)
+    def command(*args: Any, **options: Any) -> Any:
+        names = ("subjects", "fingers", "hands", "kinds", "classes", "where", "since", "until")
+        return function(*args, selection=_selection(**{name: options.pop(name) for name in names}), **options)
+
+    many = {"multiple": True}
+    for option in reversed(
+        (
+            click.option("--subject", "subjects", help="Prints of this subject; repeatable.", **many),
+            click.option("--finger", "fingers", help="Of this finger: right_index, or 2; repeatable.", **many),
+            click.option("--hand", "hands", type=click.Choice(["right", "left"]), help="Of this hand.", **many),
+            click.option("--kind", "kinds", type=click.Choice(KINDS), help="Of this type; repeatable.", **many),
+            click.option("--class", "classes", help="With this value of the field class; repeatable.", **many),
+            click.option("--where", metavar="FIELD=VALUE", help="With this value of any field; repeatable.", **many),
+            click.option("--since", metavar="DAY", default="", help="Added on this day or later: 2026-01-31."),
+            click.option("--until", metavar="DAY", default="", help="Added on this day or before."),
+        )
+    ):
+        command = option(command)
+    return command  # type: ignore[return-value]
+
+
+def _selection(where: tuple[str, ...], **conditions: Any) -> Selection:
+    from fpipe.index import Selection
+
+    pairs = [text.partition("=") for text in where]
+    for text, (_, mark, _) in zip(where, pairs, strict=True):
+        if not mark:
+            raise click.UsageError(f"--where {text}: expected FIELD=VALUE")
+    return Selection(where=tuple((name, value) for name, _, value in pairs), **conditions)

@@ -29,20 +29,22 @@ _NAMED = (
 """What people also have lying about: named, so that they know what to do."""
 
 
-def read_picture(source: Path | bytes, *, name: str = "", ppi: float | None = None) -> Picture:
+def read_picture(source: Path | bytes, *, name: str = "", ppi: float | None = None, part: str = "") -> Picture:
     """Read a picture as the file means it: upright, ridges as in the file, before any resampling.
 
     source : file, or its bytes; of an ANSI/NIST file of several pictures ``FILE#POSITION`` or ``FILE#idc=NUMBER``
     name : for messages; the path where absent
     ppi : pixels an inch that hold whatever the file says; its origin is then "option"
+    part : the picture that is meant, as ``idc=7``, where the source does not name one itself
 
     Raises a subclass of InputRefused that says what is wrong with the file.
     """
     check_ppi(ppi)
     where = name or (source.as_posix() if isinstance(source, Path) else "picture")
-    choice = ""
+    choice = part
     if isinstance(source, Path):
-        source, choice = split_choice(source)
+        source, named = split_choice(source)
+        choice = named or part
     data = source if isinstance(source, bytes) else _read_file(source, where)
     if not data:
         raise EmptyFile(where=where)

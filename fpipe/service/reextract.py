@@ -138,7 +138,9 @@ def _work(task: _Task) -> _Read | Outcome:
 
 def _read(task: _Task) -> _Read:
     record, preset = task.record, task.preset
-    picture = read_picture(task.original, name=record.print, ppi=record.ppi)  # as it was added, whatever the file says
+    picture = read_picture(  # as it was added, whatever the file says
+        task.original, name=record.print, ppi=record.ppi, part=record.part
+    )
     template = extract(to_500_ppi(picture, record.print), preset, where=record.print)
     new = Reextraction(
         id=record.id,

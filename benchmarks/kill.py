@@ -1,15 +1,18 @@
-"""Kill -9 at random moments of ``gallery add``, ``remove`` and ``rebuild``; what was promised must hold after each.
+"""Kill -9 at random moments of the commands that write to a gallery; what was promised must hold after each.
 
-    python benchmarks/kill.py [--trials 20] [--prints 1500] [--pictures 12] [--seed 0] [--out FOLDER]
+    python benchmarks/kill.py [--trials 20] [--prints 1500] [--pictures 12] [--seed 0] [--only COMMAND]
+        [--out FOLDER]
 
 Real command-line processes on drawn prints: pictures (the samples, shifted by a pixel or more, so that each is new) and
 template files (theirs, with minutiae moved), so that the storing is a good part of the work.  A moment is drawn
 uniformly between the first change a command makes to the gallery's files and its usual end.  After each kill:
 
-- the gallery opens and ``gallery check`` exits 0;
+- the gallery opens and ``gallery check --deep`` exits 0;
 - every print that was reported as added is there (check has compared its record, template and original);
 - a removal is done wholly or not at all; once a writing command has run again, no file holds a byte string of the
-  template, the image hash (hex or raw) or the name.
+  template, the image hash (hex or raw), the name or the subject;
+- a print that was reported as re-extracted is, and every print has the template of one method or the other;
+- the backups made before are whole (``gallery check`` of their folder), and restored they hold every print.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from fpipe.formats import read_picture, to_500_ppi, write_picture
-from fpipe.index import Gallery
+from fpipe.index import Amendment, Gallery
 from fpipe.minutiae import blob
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import load_preset
@@ -119,11 +124,11 @@ def watched(gallery: Path, arguments: list[object], out: Path, after_s: float | 
     return process.returncode == -9, time.perf_counter() - began
 
 
-def reported(out: Path) -> set[str]:
-    """Prints that a killed command said were added; a half line was not said."""
+def reported(out: Path, status: str = "added") -> set[str]:
+    """Prints that a killed command said were added, or of which it said something else; a half line was not said."""
     lines = out.read_text("utf-8").split("\n")[:-1]
     items = [json.loads(line) for line in lines if line.startswith("{")]
-    return {item["print"] for item in items if item.get("status") == "added"}
+    return {item["print"] for item in items if item.get("status") == status}
 
 
 def names(gallery: Path) -> set[str]:
@@ -132,7 +137,7 @@ def names(gallery: Path) -> set[str]:
 
 
 def checked(gallery: Path, tally: Tally) -> None:
-    found = run("check", gallery, "--json")
+    found = run("check", gallery, "--deep", "--json")
     if found.returncode != 0:
         tally.check_failed += 1
         print(found.stdout, found.stderr, file=sys.stderr)
@@ -184,8 +189,15 @@ def add(work: Path, files: Path, trials: int, rng: random.Random, tally: Tally) 
         tally.lost += 1
 
 
-def remove(work: Path, files: Path, trials: int, rng: random.Random, tally: Tally) -> None:
-    gallery, out = work / "removed", work / "remove.out"
+def named(gallery: Path, chosen: list[str], subject: str) -> None:
+    """Give prints a subject of their own."""
+    with Gallery.open(gallery, write=True) as opened:
+        records = [opened.named(name) for name in chosen]
+        opened.amend([Amendment(r.id, subject, r.finger, r.fields) for r in records])
+
+
+def remove(work: Path, files: Path, trials: int, rng: random.Random, tally: Tally, *, by_subject: bool = False) -> None:
+    gallery, out = work / f"removed-{by_subject}", work / "remove.out"
     must("create", gallery)
     must("add", gallery, files, "--mixed")
     known = min(files.iterdir())
@@ -195,7 +207,13 @@ def remove(work: Path, files: Path, trials: int, rng: random.Random, tally: Tall
         here = sorted(names(gallery) - {known.as_posix()})
         chosen = rng.sample(here, 3)
         wanted = needles(gallery, chosen)
-        killed, _ = watched(gallery, ["remove", gallery, *chosen], out, rng.uniform(0, usual))
+        which: list[object] = [*chosen]
+        if by_subject:
+            subject = f"Zażółć {rng.getrandbits(64):016x}"
+            named(gallery, chosen, subject)
+            wanted.append(subject.encode())
+            which = ["--subject", subject, "--reason", "a trial"]
+        killed, _ = watched(gallery, ["remove", gallery, *which], out, rng.uniform(0, usual))
         tally.kills += killed
         tally.ended_before += not killed
         checked(gallery, tally)
@@ -224,6 +242,71 @@ def rebuild(work: Path, files: Path, trials: int, rng: random.Random, tally: Tal
         tally.lost += len(here - names(gallery))
 
 
+def presets(work: Path) -> list[Path]:
+    """Two ways of reading that differ."""
+    text = (resources.files("fpipe.pipeline") / "presets" / "fast.toml").read_text("utf-8")
+    made = [work / "one.toml", work / "other.toml"]
+    made[0].write_text(text, "utf-8")
+    made[1].write_text(text.replace("blur_px = 1.0", "blur_px = 1.6"), "utf-8")
+    return made
+
+
+def methods(gallery: Path) -> dict[str, str]:
+    with Gallery.open(gallery) as opened:
+        return {r.print: r.extraction_digest for r in opened.records() if r.format != "template"}
+
+
+def reextract(work: Path, files: Path, trials: int, rng: random.Random, tally: Tally) -> None:
+    """Each trial goes on where the last was killed; once all is read by one way, the other one's turn begins."""
+    gallery, out = work / "reextracted", work / "reextract.out"
+    ways = presets(work)
+    must("create", gallery)
+    must("add", gallery, files, "--mixed", "--preset", ways[0])
+    here = names(gallery)
+    _, usual = watched(gallery, ["reextract", gallery, "--preset", ways[1]], out, None)
+    ends = {methods(gallery)[name] for name in methods(gallery)}
+    way = 0
+    while tally.kills < trials:
+        killed, _ = watched(
+            gallery, ["reextract", gallery, "--preset", ways[way], "--json"], out, rng.uniform(0, usual)
+        )
+        tally.kills += killed
+        tally.ended_before += not killed
+        checked(gallery, tally)
+        said, now = reported(out, "reextracted"), methods(gallery)
+        tally.reported += len(said)
+        tally.lost += len(here - names(gallery)) + sum(now[name] in ends for name in said)
+        if not killed:
+            ends, way = set(now.values()), 1 - way
+            tally.halves += len(ends) != 1
+
+
+def backup(work: Path, files: Path, trials: int, rng: random.Random, tally: Tally) -> None:
+    """Each trial makes a backup beside a whole one, and now and then all of it from nothing."""
+    gallery, folder, out = work / "backed-up", work / "backups", work / "backup.out"
+    must("create", gallery)
+    must("add", gallery, files, "--mixed")
+    here = names(gallery)
+    must("backup", gallery, folder)
+    _, usual = watched(folder, ["backup", gallery, folder], out, None)
+    shutil.rmtree(folder)
+    _, first = watched(folder, ["backup", gallery, folder], out, None)
+    while tally.kills < trials:
+        if anew := rng.random() < 0.5:
+            shutil.rmtree(folder)
+        killed, _ = watched(folder, ["backup", gallery, folder], out, rng.uniform(0, first if anew else usual))
+        tally.kills += killed
+        tally.ended_before += not killed
+        if anew and run("backup", gallery, folder).returncode:  # whatever was left there, the next one works
+            tally.lost += 1
+        checked(folder, tally)
+        must("restore", folder, work / "restored")
+        checked(work / "restored", tally)
+        tally.lost += len(here - names(work / "restored"))
+        tally.reported += len(here)
+        shutil.rmtree(work / "restored")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=20, help="kills of each command")
@@ -231,19 +314,23 @@ def main() -> int:
     parser.add_argument("--pictures", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=None, help="scratch folder; a temporary one by default")
+    parser.add_argument("--only", choices=["add", "remove", "remove --subject", "rebuild", "reextract", "backup"])
     options = parser.parse_args()
     rng = random.Random(options.seed)
     work = Path(tempfile.mkdtemp(prefix="fpipe-kill-", dir=options.out))
     files = work / "files"
     draw(files, options.pictures, options.prints)
     parts: dict[str, Callable[[Path, Path, int, random.Random, Tally], None]]
-    parts = {"add": add, "remove": remove, "rebuild": rebuild}
+    parts = {"add": add, "remove": remove, "remove --subject": partial(remove, by_subject=True), "rebuild": rebuild}
+    parts |= {"reextract": reextract, "backup": backup}
     faults = 0
     print(
         "| command | kills | ended before | reported | leftovers seen | lost | check failed | half removed | traces |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for name, part in parts.items():
+        if options.only not in (None, name):
+            continue
         t = Tally()
         part(work, files, options.trials, rng, t)
         faults += t.faults()

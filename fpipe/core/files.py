@@ -60,6 +60,13 @@ def open_private(path: Path, *, new: bool = False) -> BinaryIO:
     return os.fdopen(os.open(path, flags, PRIVATE_FILE), "r+b")
 
 
+def make_private(folder: Path) -> None:
+    """A folder that nobody else looks into, with those above it where they are not there."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(PRIVATE_FOLDER)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable.  Windows has no such call and needs none: NTFS journals them."""
     if sys.platform == "win32":

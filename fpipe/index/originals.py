@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fpipe.core.errors import IntegrityError
-from fpipe.core.files import PRIVATE_FOLDER, disk_errors, open_private, sha256_hex, sync_folder
+from fpipe.core.files import disk_errors, make_private, open_private, sha256_hex, sync_folder
 
 
 class Originals:
@@ -44,7 +44,7 @@ class Originals:
             for sha256 in hashes:
                 place = self.place(sha256)
                 if not place.parent.exists():
-                    place.parent.mkdir(PRIVATE_FOLDER, parents=True)
+                    make_private(place.parent)
                     changed.add(self.folder)
                 (self.incoming / sha256).replace(place)
                 changed.add(place.parent)

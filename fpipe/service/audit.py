@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fpipe.core.errors import DiskFull, IntegrityError, Locked
@@ -59,14 +58,9 @@ class Head:
     chain: str
 
 
-def accesses(gallery: Path) -> Journal:
-    """The log of what was done without changing a record."""
-    return Journal(gallery / "access.log")
-
-
 def heads(gallery: Gallery) -> list[Head]:
     """Of both logs."""
-    return [Head("changes", *log.head(gallery.database)), Head("accesses", *accesses(gallery.path).head())]
+    return [Head("changes", *log.head(gallery.database)), Head("accesses", *gallery.accesses.head())]
 
 
 def entries(gallery: Gallery, *, event: str | None = None, since: datetime | None = None) -> Iterator[AuditEntry]:
@@ -74,7 +68,7 @@ def entries(gallery: Gallery, *, event: str | None = None, since: datetime | Non
 
     event : only these, "searched" for instance; since : only these and later
     """
-    both = (_dated("changes", log.entries(gallery.database)), _dated("accesses", accesses(gallery.path).entries()))
+    both = (_dated("changes", log.entries(gallery.database)), _dated("accesses", gallery.accesses.entries()))
     for found in heapq.merge(*both, key=lambda one: one.at):
         said = found.entry.payload or {}
         if (event is None or said.get("event") == event) and (since is None or not _before(found.at, since)):
@@ -104,7 +98,7 @@ def problems(gallery: Gallery, known: Iterable[str] = ()) -> list[str]:
 
     known : heads (hex) that were noted earlier: where the gallery has one no more, its log was cut off or written anew
     """
-    journal = accesses(gallery.path)
+    journal = gallery.accesses
     found = [*log.problems(gallery.database), *journal.problems(), *_strange_heads(gallery, journal)]
     for head in known:
         if not _has(gallery, journal, head.strip().lower()):
@@ -133,7 +127,7 @@ def note(gallery: Gallery, event: str, **facts: Any) -> str | None:
     """Note an access; returns why it could not be noted, on read-only media for instance, None where it was."""
     head = list(log.head(gallery.database))
     try:
-        accesses(gallery.path).append({"event": event, "gallery_head": head, **facts})
+        gallery.accesses.append({"event": event, "gallery_head": head, **facts})
     except (DiskFull, Locked, IntegrityError) as error:
         return f"this could not be noted in the gallery's audit: {error.message}"
     return None

@@ -26,6 +26,7 @@ from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, Integrit
 from fpipe.core.files import (
     PRIVATE_FOLDER,
     disk_errors,
+    make_private,
     open_private,
     sha256_hex,
     sha256_of,
@@ -33,7 +34,7 @@ from fpipe.core.files import (
     write_atomic,
 )
 from fpipe.index import Gallery
-from fpipe.service.audit import accesses, note
+from fpipe.service.audit import note
 from fpipe.store import log
 from fpipe.store.chain import stamp
 from fpipe.store.database import Database
@@ -169,6 +170,8 @@ class Backups:
             sha256 = sha256_of(copy)
             if new := not self.object(sha256).exists():
                 self._settle(copy, sha256)
+            else:
+                copy.unlink()
         return sha256, new
 
     def needed(self, backup: Backup) -> Iterator[tuple[str, str]]:
@@ -178,6 +181,11 @@ class Backups:
             yield backup.accesses, "access.log"
         with _opened_copy(self.object(backup.database)) as database:
             yield from _files(database)
+
+    def holds(self, backup: Backup, sha256: str) -> bool:
+        """Whether a print of a file is in a backup."""
+        with _opened_copy(self.object(backup.database)) as database:
+            return database.first("SELECT 1 FROM prints WHERE sha256 = ?", (sha256,)) is not None
 
     def clear(self) -> None:
         """Delete what an interrupted backup left on its way in."""
@@ -274,7 +282,7 @@ class _Making:
         return Made(backup, files, self.copied, self.bytes)
 
     def _accesses(self) -> str:
-        file = accesses(self.gallery.path).path
+        file = self.gallery.accesses.path
         with disk_errors(file):
             data = file.read_bytes() if file.exists() else b""
         data = data[: data.rfind(b"\n") + 1]  # another command may be writing a line
@@ -341,7 +349,7 @@ def restore(folder: Path, target: Path, advance: Advance = lambda n: None, *, at
 def _copy(source: Path, target: Path, sha256: str) -> None:
     """Copy an object to its place, durable when this returns; raises IntegrityError where it is not what was stored."""
     digest = hashlib.sha256()
-    target.parent.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
+    make_private(target.parent)
     with contextlib.ExitStack() as held_open:
         try:
             stream = held_open.enter_context(source.open("rb"))

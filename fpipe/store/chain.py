@@ -14,7 +14,7 @@ import os
 import platform
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -83,6 +83,15 @@ def content_of(salt: bytes, text: str) -> bytes:
 def chained(before: bytes, number: int, content: bytes) -> bytes:
     """The hash of an entry and of all before it."""
     return hashlib.sha256(before + number.to_bytes(8, "little") + content).digest()
+
+
+def mentions(said: Any, words: Collection[str]) -> bool:
+    """Whether a payload, or something in it, is one of these words."""
+    if isinstance(said, dict):
+        return any(mentions(value, words) for value in said.values())
+    if isinstance(said, list):
+        return any(mentions(value, words) for value in said)
+    return isinstance(said, str) and said in words
 
 
 def stamp() -> dict[str, str]:

@@ -12,6 +12,7 @@ import pytest
 from gallery_maker import again, assert_holds, files_of, filled, new_print, reextraction, traces, vectors_of
 
 from fpipe.index import Gallery, segments
+from fpipe.store.sums import Sums
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLD_ROWS = 200
@@ -102,6 +103,7 @@ def test_killed_at_any_step(whole: Path, tmp_path: Path, what: str) -> None:
 def assert_kept(path: Path, what: str, reported: list[str]) -> None:
     first = [new_print(number) for number in range(40)]
     names = [p.print for p in first]
+    assert Sums(path / "gallery.db").problems() == []
     with Gallery.open(path) as gallery:
         assert gallery.check() == []
         here = [record.print for record in gallery.records()]
@@ -150,4 +152,4 @@ def test_commands_killed_at_random_moments() -> None:
     command = [sys.executable, "benchmarks/kill.py", "--trials", "1", "--prints", "40", "--pictures", "2"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("| gallery ") == 3
+    assert done.stdout.count("| gallery ") == 6

@@ -1,0 +1,110 @@
+"""The audit of a gallery: what it says, that tampering is found, and that it forgets what was removed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from gallery_maker import filled, new_print, traces
+
+from fpipe.index import Gallery, NewPrint
+from fpipe.service import audit
+from fpipe.service.audit import entries, export, heads, note, problems
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> tuple[Path, list[NewPrint]]:
+    """A gallery that was searched twice: with a stranger's print, and with one that it holds."""
+    prints = filled(tmp_path / "g", 6)
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert note(gallery, "searched", latent="mark.png", sha256="ab" * 32, candidates=[[3, 12.5]]) is None
+        assert note(gallery, "searched", latent=prints[2].print, sha256=prints[2].sha256, candidates=[]) is None
+    return tmp_path / "g", prints
+
+
+def test_everything_says_who_and_when(held: tuple[Path, list[NewPrint]]) -> None:
+    path, prints = held
+    with Gallery.open(path) as gallery:
+        said = [entry.as_document() for entry in entries(gallery)]
+        assert [one["event"] for one in said] == ["created", *["added"] * 6, *["searched"] * 2]
+        assert all({"at", "user", "host", "fpipe"} <= set(one) for one in said)
+        assert said[1]["record"]["print"] == prints[0].print
+        assert said[-1]["gallery_head"] == [7, said[6]["chain"]]
+        assert [e.entry.number for e in entries(gallery, event="searched")] == [1, 2]
+        now = datetime.now(UTC)
+        assert list(entries(gallery, since=now + timedelta(minutes=1))) == []
+        assert len(list(entries(gallery, since=now - timedelta(days=1)))) == 9
+        assert problems(gallery) == []
+
+
+def test_an_old_head_is_still_there_unless_the_log_was_written_anew(held: tuple[Path, list[NewPrint]]) -> None:
+    path, _ = held
+    with Gallery.open(path, write=True) as gallery:
+        noted = [head.chain for head in heads(gallery)]
+        gallery.add([new_print(50)])
+        note(gallery, "checked")
+        assert problems(gallery, noted) == []
+        assert len(problems(gallery, ["00" * 32])) == 1
+        gallery.database.run("DELETE FROM log WHERE number > 6")
+        gallery.accesses.path.write_bytes(b"")
+        assert len(problems(gallery, noted)) == 2
+
+
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE log SET payload = replace(payload, 'cards', 'cords') WHERE number = 4",
+        "DELETE FROM log WHERE number = 4",
+        "DELETE FROM log WHERE number > 3",  # found by what a search saw of it
+    ],
+)
+def test_tampering_with_any_row_is_found(held: tuple[Path, list[NewPrint]], tampering: str) -> None:
+    path, _ = held
+    with Gallery.open(path, write=True) as gallery:
+        gallery.database.run(tampering)
+        found = problems(gallery)
+        assert found
+        assert any(" 4 " in line or " 7 " in line for line in found)
+
+
+def test_a_removal_is_forgotten_where_the_print_was_searched(held: tuple[Path, list[NewPrint]]) -> None:
+    path, prints = held
+    with Gallery.open(path, write=True) as gallery:
+        gallery.remove([prints[2].print], "acquitted")
+    assert traces(path, prints[2]) == []
+    with Gallery.open(path) as gallery:
+        assert problems(gallery) == []
+        said = [entry.as_document() for entry in entries(gallery)]
+    assert [one.get("event") for one in said if one["log"] == "accesses"] == ["searched", None]
+    (removed,) = [one for one in said if one.get("event") == "removed"]
+    assert removed["reason"] == "acquitted"
+
+
+def test_what_is_exported_can_be_verified_without_fpipe(held: tuple[Path, list[NewPrint]]) -> None:
+    path, prints = held
+    with Gallery.open(path, write=True) as gallery:
+        gallery.remove([prints[2].print])
+        lines = [json.loads(line) for line in export(gallery)]
+    chain = {"changes": b"", "accesses": b""}
+    for line in lines[:-1]:
+        if line["salt"] is not None:
+            content = hashlib.sha256(bytes.fromhex(line["salt"]) + line["text"].encode()).hexdigest()
+            assert content == line["content"]
+        number = line["number"].to_bytes(8, "little")
+        chain[line["log"]] = hashlib.sha256(chain[line["log"]] + number + bytes.fromhex(line["content"])).digest()
+        assert chain[line["log"]].hex() == line["chain"]
+    assert {name: end["chain"] for name, end in lines[-1]["heads"].items()} == {n: c.hex() for n, c in chain.items()}
+
+
+def test_what_can_not_be_noted_is_said(held: tuple[Path, list[NewPrint]], monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = held
+    with Gallery.open(path) as gallery:
+        gallery.accesses.path.write_bytes(b"damaged\n")
+        said = note(gallery, "searched")
+        assert said is not None
+        assert "could not be noted" in said
+        assert problems(gallery) != []
+    assert audit.heads is heads

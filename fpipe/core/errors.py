@@ -199,6 +199,36 @@ class NameTaken(InputRefused):
     hint = "remove that print first, or give this file another name"
 
 
+class PalmPicture(InputRefused):
+    """A picture of a palm or sole inside a file whose fingers are wanted."""
+
+    code = "palm"
+    template = "{where}: {what}: no finger, so it is left out"
+
+
+class SlapPicture(InputRefused):
+    """A picture of several fingers where one is wanted."""
+
+    code = "slap"
+    template = "{where}: {what}: several fingers in one picture{reason}"
+
+
+class TimedOut(InputRefused):
+    """A print that took longer to read than it may."""
+
+    code = "timeout"
+    template = "{where}: reading it took longer than {seconds:g} s, so it was ended"
+    hint = "allow more with --timeout"
+
+
+class FileChanged(InputRefused):
+    """A file whose bytes are others than a moment ago."""
+
+    code = "changed"
+    template = "{where}: the file was changed while it was being added"
+    hint = "add it again when nobody writes to it"
+
+
 class Fault(InputRefused):
     """An unforeseen exception while one file of a batch was read: listed as what it is, and the batch goes on."""
 

@@ -41,7 +41,7 @@ def to_500_ppi(picture: Picture, where: str) -> GrayImage:
         raise UnknownResolution(
             where=where, reason=f"{source} {ppi:.6g} ppi, prints are recorded at {LEAST_PPI:.0f} to {MOST_PPI:.0f}"
         )
-    factor = 1.0 if abs(ppi - PPI) <= SAME else ppi / PPI
+    factor = factor_to_500(ppi)
     height, width = picture.pixels.shape
     rows, columns = round(height / factor), round(width / factor)
     if min(rows, columns) < LEAST_PX:
@@ -51,6 +51,11 @@ def to_500_ppi(picture: Picture, where: str) -> GrayImage:
         raise TooLarge(where=where, width=width, height=height, most=f"{side} x {side} px at {ppi:.6g} ppi")
     _refuse_blank(picture.pixels, where)
     return picture.pixels if factor == 1.0 else _resampled(picture.pixels, factor)
+
+
+def factor_to_500(ppi: float) -> float:
+    """Pixels of a picture of this resolution in one at 500 ppi; 1 where it is left alone."""
+    return 1.0 if abs(ppi - PPI) <= SAME else ppi / PPI
 
 
 def _refuse_blank(pixels: GrayImage, where: str) -> None:

@@ -65,6 +65,21 @@ def _picture_document(path: Path, data: bytes | None, ppi: float | None) -> dict
         "ppi_origin": picture.ppi_origin,
         "pixels_sha256": sha256_hex(picture.pixels.tobytes()),
         "pages": picture.pages,
+        "records": [],
+        "images": [
+            {
+                "record": None,
+                "finger": None,
+                "impression": None,
+                "width": width,
+                "height": height,
+                "ppi": picture.ppi,
+                "ppi_origin": picture.ppi_origin,
+                "compression": picture.format,
+                "pixels_sha256": sha256_hex(picture.pixels.tobytes()),
+            }
+        ],
+        "minutiae": [],
         "notices": list(picture.notices),
     }
 

@@ -252,21 +252,24 @@ def choose(pictures: list[RecordPicture], choice: str, where: str, types: list[i
     if not pictures:
         held = ", ".join(str(type) for type in types)
         raise NotAnImage(where=where, reason=f"an ANSI/NIST file without a finger picture (record types {held})")
-    if not choice:
-        chosen = pictures
-    else:
-        key, _, number = choice.rpartition("=")
-        known = number.isascii() and number.isdigit() and len(number) < 6
-        if not known or key not in ("", "idc", "finger"):
-            expected = "FILE#POSITION, as card.an2#7, or FILE#idc=NUMBER"
-            raise BadParameter(where=where, name="picture", got=choice, expected=expected)
-        wanted = int(number)
-        chosen = [p for p in pictures if (p.record.idc == wanted if key == "idc" else wanted in p.fingers)]
+    chosen = [p for p in pictures if not choice or chosen_by(choice, p.record.idc, p.fingers, where)]
     if len(chosen) != 1:
         problem = f"{len(chosen)} pictures" if chosen or not choice else "no picture"
         listing = "; ".join(_listed(p) for p in (chosen or pictures))
         raise SeveralPictures(where=where, count=problem, choice=f" for #{choice}" if choice else "", listing=listing)
     return chosen[0]
+
+
+def chosen_by(choice: str, idc: int | None, fingers: tuple[int, ...], where: str) -> bool:
+    """Whether a choice, a finger position as ``7`` or ``idc=7``, means the record of this IDC and these positions.
+
+    Raises BadParameter where it is neither.
+    """
+    key, _, number = choice.rpartition("=")
+    if not (number.isascii() and number.isdigit() and len(number) < 6) or key not in ("", "idc", "finger"):
+        expected = "FILE#POSITION, as card.an2#7, or FILE#idc=NUMBER"
+        raise BadParameter(where=where, name="picture", got=choice, expected=expected)
+    return int(number) == idc if key == "idc" else int(number) in fingers
 
 
 def _listed(picture: RecordPicture) -> str:

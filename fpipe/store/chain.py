@@ -86,12 +86,12 @@ def chained(before: bytes, number: int, content: bytes) -> bytes:
 
 
 def mentions(said: Any, words: Collection[str]) -> bool:
-    """Whether a payload, or something in it, is one of these words."""
+    """Whether a payload, or something in it, is one of these words, or a condition NAME=WORD."""
     if isinstance(said, dict):
         return any(mentions(value, words) for value in said.values())
     if isinstance(said, list):
         return any(mentions(value, words) for value in said)
-    return isinstance(said, str) and said in words
+    return isinstance(said, str) and (said in words or said.partition("=")[2] in words)
 
 
 def stamp() -> dict[str, str]:

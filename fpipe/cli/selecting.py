@@ -27,15 +27,16 @@ def selection_options(function: F) -> F:
         names = ("subjects", "fingers", "hands", "kinds", "classes", "where", "since", "until")
         return function(*args, selection=_selection(**{name: options.pop(name) for name in names}), **options)
 
-    many = {"multiple": True}
     for option in reversed(
         (
-            click.option("--subject", "subjects", help="Prints of this subject; repeatable.", **many),
-            click.option("--finger", "fingers", help="Of this finger: right_index, or 2; repeatable.", **many),
-            click.option("--hand", "hands", type=click.Choice(["right", "left"]), help="Of this hand.", **many),
-            click.option("--kind", "kinds", type=click.Choice(KINDS), help="Of this type; repeatable.", **many),
-            click.option("--class", "classes", help="With this value of the field class; repeatable.", **many),
-            click.option("--where", metavar="FIELD=VALUE", help="With this value of any field; repeatable.", **many),
+            click.option("--subject", "subjects", help="Prints of this subject; repeatable.", multiple=True),
+            click.option("--finger", "fingers", help="Of this finger: right_index, or 2; repeatable.", multiple=True),
+            click.option("--hand", "hands", type=click.Choice(["right", "left"]), help="Of this hand.", multiple=True),
+            click.option("--kind", "kinds", type=click.Choice(KINDS), help="Of this type; repeatable.", multiple=True),
+            click.option("--class", "classes", help="With this value of the field class; repeatable.", multiple=True),
+            click.option(
+                "--where", metavar="FIELD=VALUE", help="With this value of any field; repeatable.", multiple=True
+            ),
             click.option("--since", metavar="DAY", default="", help="Added on this day or later: 2026-01-31."),
             click.option("--until", metavar="DAY", default="", help="Added on this day or before."),
         )

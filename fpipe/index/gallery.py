@@ -117,7 +117,7 @@ class Gallery:
                 there = "there is a gallery" if (path / "gallery.db").exists() else "there are other files"
                 raise GalleryExists(where=str(path), reason=there)
             path.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
-        values = {
+        values: dict[str, Any] = {
             "comparison_digest": comparison_digest,
             "descriptor_bytes": descriptor_bytes,
             "keep_originals": int(keep_originals),

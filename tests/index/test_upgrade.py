@@ -12,6 +12,7 @@ from gallery_maker import again, assert_holds, create, new_print, reextraction, 
 
 from fpipe.core.errors import GalleryVersion
 from fpipe.index import Amendment, Gallery, NewPrint
+from fpipe.index.schema import VERSIONS
 from fpipe.store import log
 
 TO_VERSION_2 = (
@@ -22,9 +23,10 @@ TO_VERSION_2 = (
     "ALTER TABLE prints DROP COLUMN part",
     "ALTER TABLE prints DROP COLUMN fields",
     "CREATE UNIQUE INDEX prints_by_sha256 ON prints (sha256)",
+    next(sql for sql in VERSIONS[1].split(";") if "CREATE VIEW" in sql),
     "PRAGMA user_version = 2",
 )
-TO_VERSION_1 = ("DROP TABLE reextractions", "PRAGMA user_version = 1")
+TO_VERSION_1 = ("DROP VIEW records", "DROP TABLE reextractions", "PRAGMA user_version = 1")
 
 
 @pytest.fixture(params=[1, 2])

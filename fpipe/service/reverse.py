@@ -1,0 +1,76 @@
+"""Prints of known fingers among the latents that a gallery keeps: what a new card may solve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fpipe.core.errors import InputRefused
+from fpipe.core.files import split_choice
+from fpipe.formats.exchange.pictures import pictures_of
+from fpipe.formats.exchange.records import is_exchange, parse
+from fpipe.index import PrintRecord, Selection
+from fpipe.service.search import CANDIDATES, LISTED, Candidate, Searcher, candidate_document
+
+_FINGERS = range(13)
+"""Positions of single fingers: 0 unknown, 1 to 10, 11 and 12 plain thumbs."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReverseSearch:
+    """One print of a gallery among its latents.
+
+    latents : how many were searched
+    """
+
+    record: PrintRecord
+    latents: int
+    candidates: tuple[Candidate, ...]
+
+    def as_document(self) -> dict[str, Any]:
+        """JSON-able."""
+        candidates = [candidate_document(candidate) for candidate in self.candidates]
+        return {"print": self.record.print, "latents_searched": self.latents, "candidates": candidates}
+
+
+def among_latents(
+    searcher: Searcher,
+    ids: Iterable[int],
+    *,
+    least: float | None = None,
+    compared: int | None = CANDIDATES,
+    listed: int = LISTED,
+) -> Iterator[ReverseSearch]:
+    """Stored prints, those just added for instance, each searched among the gallery's latents other than itself.
+
+    ids : of the prints
+    least : candidates of a lower score are not listed; None lists all
+
+    Raises GalleryChanged where a print is gone.
+    """
+    for number in ids:
+        latents = searcher.gallery.select(Selection(kinds=("latent",))).ids
+        latents = latents[latents != number]
+        (stored,) = searcher.gallery.stored([number])
+        probe = searcher.template(stored)
+        found, scores = searcher.candidates(probe, compared, latents)
+        if least is not None:
+            found, scores = found[scores >= least], scores[scores >= least]
+        yield ReverseSearch(stored.record, len(latents), searcher.explained(probe, found[:listed], scores))
+
+
+def probes_of(path: Path) -> tuple[list[Path], list[str]]:
+    """A card's pictures of single fingers, each as FILE#idc=NUMBER, and what else is in it; any other file as it is."""
+    try:
+        file, choice = split_choice(path)
+        data = file.read_bytes() if not choice and file.is_file() else b""
+        pictures = pictures_of(parse(data, path.as_posix())) if is_exchange(data) else []
+    except (OSError, InputRefused):  # its reader says what is wrong with it
+        pictures = []
+    if len(pictures) < 2:
+        return [path], []
+    single = [p for p in pictures if p.record.type != 15 and (p.finger or 0) in _FINGERS and len(p.fingers) < 2]
+    named = [path.with_name(f"{path.name}#idc={picture.record.idc}") for picture in single]
+    return named, [picture.name for picture in pictures if picture not in single]

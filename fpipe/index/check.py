@@ -175,11 +175,12 @@ def _originals(gallery: Gallery) -> Iterator[str]:
         "SELECT print, sha256, min(id) FROM prints WHERE print IS NOT NULL AND path IS NULL GROUP BY sha256 ORDER BY 3"
     )
     for name, sha256, _ in kept:
+        place = gallery.originals.place(sha256).relative_to(gallery.path).as_posix()
         try:
             if gallery.originals.read(sha256) is None:
-                yield f"print {name}: its original is missing"
+                yield f"print {name}: its original is missing: {place}"
         except FpipeError as error:
-            yield f"print {name}: {error.facts['reason']}"
+            yield f"print {name}: {error.facts['reason']}: {place}"
     names = {sha256 for _, sha256, _ in kept}
     for path in gallery.originals.strangers(names.__contains__):
         yield f"{path.relative_to(gallery.path).as_posix()}: an original that no record names"

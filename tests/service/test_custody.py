@@ -41,8 +41,7 @@ def test_one_flipped_byte_in_any_file_is_found_and_named(held: tuple[Path, list[
             damaged[at] ^= 1 << int(rng.integers(8))
             file.write_bytes(bytes(damaged))
             said = check_gallery(path, deep=True).problems
-            known = file.name if file.name == "gallery.db" or "segments" in file.parts else file.name[:16]
-            assert any(known in line for line in said), (file, at, said)
+            assert any(file.name in line for line in said), (file, at, said)
             for end in ("-wal", "-shm"):  # what a reader of the damaged database left
                 (path / f"gallery.db{end}").unlink(missing_ok=True)
         file.write_bytes(data)

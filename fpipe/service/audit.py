@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fpipe.core.errors import DiskFull, IntegrityError, Locked
 from fpipe.index import Gallery
+from fpipe.service.versions import versions
 from fpipe.store import log
 from fpipe.store.chain import Entry
 from fpipe.store.journal import Journal
 
 if TYPE_CHECKING:
-    from fpipe.service.search import Search
+    from fpipe.service.search import Candidate, Search
 
 Log = Literal["changes", "accesses"]
 
@@ -154,6 +155,23 @@ def note_search(gallery: Gallery, search: Search, **facts: Any) -> str | None:
         candidates=[[c.record.id, round(c.score, 4)] for c in search.candidates],
         versions=search.versions,
         **facts,
+    )
+
+
+def note_stored_search(
+    gallery: Gallery, number: int, candidates: Iterable[Candidate], searched: int, compared: int
+) -> str | None:
+    """Note that a stored print was searched among the gallery's latents; all of them by their ids."""
+    return note(
+        gallery,
+        "searched",
+        probe=number,
+        reverse=True,
+        comparison_digest=gallery.comparison_digest,
+        prints_searched=searched,
+        prints_compared=compared,
+        candidates=[[c.record.id, round(c.score, 4)] for c in candidates],
+        versions=versions(),
     )
 
 

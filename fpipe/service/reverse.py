@@ -12,6 +12,7 @@ from fpipe.core.files import split_choice
 from fpipe.formats.exchange.pictures import pictures_of
 from fpipe.formats.exchange.records import is_exchange, parse
 from fpipe.index import PrintRecord, Selection
+from fpipe.service.audit import note_stored_search
 from fpipe.service.search import CANDIDATES, LISTED, Candidate, Searcher, candidate_document
 
 _FINGERS = range(13)
@@ -23,11 +24,13 @@ class ReverseSearch:
     """One print of a gallery among its latents.
 
     latents : how many were searched
+    notice : why the gallery's audit does not know of it, None where it does
     """
 
     record: PrintRecord
     latents: int
     candidates: tuple[Candidate, ...]
+    notice: str | None = None
 
     def as_document(self) -> dict[str, Any]:
         """JSON-able."""
@@ -58,7 +61,9 @@ def among_latents(
         found, scores = searcher.candidates(probe, compared, latents)
         if least is not None:
             found, scores = found[scores >= least], scores[scores >= least]
-        yield ReverseSearch(stored.record, len(latents), searcher.explained(probe, found[:listed], scores))
+        candidates = searcher.explained(probe, found[:listed], scores)
+        failed = note_stored_search(searcher.gallery, number, candidates, len(latents), len(scores))
+        yield ReverseSearch(stored.record, len(latents), candidates, failed)
 
 
 def probes_of(path: Path) -> tuple[list[Path], list[str]]:

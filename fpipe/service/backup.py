@@ -24,6 +24,7 @@ from typing import Any
 
 from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, IntegrityError, NoBackup, UsageError
 from fpipe.core.files import (
+    PRIVATE_FILE,
     PRIVATE_FOLDER,
     disk_errors,
     make_private,
@@ -231,7 +232,7 @@ def back_up(path: Path, folder: Path, advance: Advance = lambda n: None, *, keep
         raise UsageError(reason=f"{folder}: a backup inside its gallery would be lost with it; expected another disk")
     with Gallery.open(path) as gallery:
         backups = Backups.prepare(folder)
-        with held(folder, mode=0o600):
+        with held(folder, mode=PRIVATE_FILE):
             backups.clear()
             made = _Making(gallery, backups, advance).make()
             facts: dict[str, Any] = {"place": str(folder.resolve()), "backup": made.backup.id}

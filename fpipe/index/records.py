@@ -86,7 +86,8 @@ def record_of(row: tuple[Any, ...], where: str) -> PrintRecord:
     for name, value in zip(COLUMNS, row, strict=True):
         if not isinstance(value, _TYPES.get(name, (str,))):
             raise IntegrityError(where=where, reason=f"print {row[0]}: {name} is {value!r}")
-    return PrintRecord(*row[:-1], _fields_of(row[-1], f"{where}: print {row[0]}"))
+    values = (*row[:-1], _fields_of(row[-1], f"{where}: print {row[0]}"))
+    return PrintRecord(*values)
 
 
 def _fields_of(text: str, where: str) -> dict[str, str]:

@@ -58,6 +58,7 @@ class Backup:
 
     id : number, which orders them, and time
     database, accesses : sha256 of the copies; accesses is empty where there was no such log
+    created : chain of the first entry of the changes: one gallery and its restorations have it, no other
     head : number and chain of the last entry of the changes it holds
     missing : what the gallery lacked or had damaged when this was made
     """
@@ -67,6 +68,7 @@ class Backup:
     gallery: str
     database: str
     accesses: str
+    created: str
     head: tuple[int, str]
     prints: int
     missing: tuple[str, ...] = ()
@@ -140,6 +142,12 @@ class Backups:
         if not ids or (number is not None and number not in ids):
             raise BackupUnknown(where=str(self.folder), got=number or "any", known=", ".join(ids) or "none")
         return _read_backup(self.folder / "backups" / f"{number or ids[-1]}.json")
+
+    def refuse_other(self, created: str) -> None:
+        """Raise GalleryExists where the backups are of another gallery than the one whose log begins like this."""
+        if self.ids() and self.backup().created != created:
+            reason = f"there are backups of another gallery ({self.backup().gallery})"
+            raise GalleryExists(where=str(self.folder), reason=reason)
 
     def object(self, sha256: str) -> Path:
         """Where the file of these bytes is, or would be."""
@@ -234,6 +242,7 @@ def back_up(path: Path, folder: Path, advance: Advance = lambda n: None, *, keep
         backups = Backups.prepare(folder)
         with held(folder, mode=PRIVATE_FILE):
             backups.clear()
+            backups.refuse_other(_created(gallery.database))
             made = _Making(gallery, backups, advance).make()
             facts: dict[str, Any] = {"place": str(folder.resolve()), "backup": made.backup.id}
             if keep is not None:
@@ -258,7 +267,8 @@ class _Making:
             self.gallery.database.copy_to(copy)
             with _opened_copy(copy) as database:
                 missing = list(self._copy_files(database))
-                head, (prints,) = log.head(database), database.one("SELECT count(*) FROM prints WHERE print NOTNULL")
+                head, created = log.head(database), _created(database)
+                (prints,) = database.one("SELECT count(*) FROM prints WHERE print NOTNULL")
                 files = sum(1 for _ in _files(database)) + 1 + bool(accessed)
             if not missing or missing == before:
                 break
@@ -273,6 +283,7 @@ class _Making:
             gallery=str(self.gallery.path.resolve()),
             database=sha256,
             accesses=accessed,
+            created=created,
             head=head,
             prints=prints,
             missing=tuple(missing),
@@ -400,6 +411,11 @@ def leftovers(folder: Path) -> list[str]:
         strange = [*backups.incoming.iterdir(), *backups.strangers()]
         return [f"{path.relative_to(folder).as_posix()}: left by an interrupted backup" for path in strange]
     return []
+
+
+def _created(database: Database) -> str:
+    (chain,) = database.one("SELECT lower(hex(chain)) FROM log WHERE number = 1")
+    return str(chain)
 
 
 def _files(database: Database) -> Iterator[tuple[str, str]]:

@@ -39,10 +39,15 @@ with Gallery.open(path, write=True) as gallery:
         print("add", error.code, error.exit_code)
     stored = [record.print for record in gallery.records()]
     assert stored == [p.print for p in prints] + [new_print(n).print for n in range(100, number)]
+
+def remove():
+    with Gallery.open(path, write=True) as gallery:
+        gallery.remove([prints[0].print])
+
 for what, act in {
     "backup": lambda: back_up(path, disk / "b"),
     "restore": lambda: restore(disk / "b", disk / "g2"),
-    "remove": lambda: Gallery.open(path, write=True).remove([prints[0].print]),
+    "remove": remove,
 }.items():
     try:
         act()

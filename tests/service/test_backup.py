@@ -62,6 +62,11 @@ def test_where_there_is_nothing_or_something_else(held: tuple[Path, list[NewPrin
         restore(tmp_path / "b", tmp_path / "new", at="nonsense")
     with pytest.raises(GalleryExists):
         restore(tmp_path / "b", path)
+    filled(tmp_path / "g2", 1)
+    with pytest.raises(GalleryExists, match="another gallery"):
+        back_up(tmp_path / "g2", tmp_path / "b")
+    restore(tmp_path / "b", tmp_path / "again")
+    back_up(tmp_path / "again", tmp_path / "b")
 
 
 def test_an_interrupted_one_leaves_those_before_it(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def _prints(gallery: Gallery) -> Iterator[str]:
         entries.add(entry)
         if said is None:
             yield f"print {record.print}: the log does not say that it was added"
-        elif {**_BEFORE_PARTS, **said.get("record", {})} != record.as_document():
+        elif _said_of_record(said) != record.as_document():
             yield f"print {record.print}: its record was changed"
         elif not isinstance(template, bytes) or said.get("template") != sha256_hex(template):
             yield f"print {record.print}: its template was changed"
@@ -86,8 +86,10 @@ def _history(gallery: Gallery) -> Iterator[int]:
         yield from (entry for (entry,) in gallery.database.each(sql))
 
 
-_BEFORE_PARTS: dict[str, object] = {"part": "", "fields": {}}
-"""What the log of an older fpipe does not say of a record."""
+def _said_of_record(said: dict[str, Any]) -> dict[str, Any] | None:
+    """The record in an entry of the log, with what an older fpipe did not write."""
+    record = said.get("record")
+    return {"part": "", "fields": {}, **record} if isinstance(record, dict) else None
 
 
 def _amendments(gallery: Gallery) -> Iterator[str]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fpipe.core.errors import DecoderCrashed, FpipeError, NotFound
-from fpipe.formats import read_picture, to_500_ppi
 from fpipe.index import KINDS, Gallery, PrintRecord, Reextraction
 from fpipe.index.records import Kind
 from fpipe.minutiae import blob
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import KIND_PRESET, Preset, load_preset
+from fpipe.service.cards import image_of
 from fpipe.service.storing import Batch, guarded, open_for_writing, vectors_of
 from fpipe.service.workers import spread
 
@@ -138,10 +138,8 @@ def _work(task: _Task) -> _Read | Outcome:
 
 def _read(task: _Task) -> _Read:
     record, preset = task.record, task.preset
-    picture = read_picture(  # as it was added, whatever the file says
-        task.original, name=record.print, ppi=record.ppi, part=record.part
-    )
-    template = extract(to_500_ppi(picture, record.print), preset, where=record.print)
+    _, image = image_of(task.original, record.part, record.print, record.ppi)  # as it was added, whatever the file says
+    template = extract(image, preset, where=record.print)
     new = Reextraction(
         id=record.id,
         preset=preset.name,

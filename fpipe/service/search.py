@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from fpipe.core.errors import BadTemplate, DigestMismatch, IntegrityError, UsageError
 from fpipe.core.trace import Recorder
 from fpipe.core.types import FloatMap, GrayImage, Picture, Template
-from fpipe.formats import read_picture, to_500_ppi
 from fpipe.index import Gallery, PrintRecord, Selected, Selection, StoredPrint
 from fpipe.minutiae import blob
 from fpipe.pipeline.compare import Comparer, Prepared, comparer
 from fpipe.pipeline.presets import Preset, load_preset
 from fpipe.service.audit import note_search
+from fpipe.service.cards import image_of
 from fpipe.service.markup import Use
 from fpipe.service.reading import Reading, read_probe
 from fpipe.service.storing import mixed_methods
@@ -231,9 +231,8 @@ class Searcher:
         data = self.gallery.original(candidate.record)
         if data is None:
             return None
-        name = candidate.record.print
-        picture = read_picture(data, name=name, ppi=candidate.record.ppi, part=candidate.record.part)
-        return to_500_ppi(picture, name)
+        record = candidate.record
+        return image_of(data, record.part, record.print, record.ppi)[1]
 
 
 def _person(subject: str | None, persons: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -39,27 +39,6 @@ def gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("G")
 
 
-def test_add_says_what_became_of_every_file(gallery: Path) -> None:
-    Path("bad.png").write_bytes(b"no picture")
-    done = run("add", gallery, FIRST, "bad.png", SECOND, "--subject", "7", "--json")
-    assert done.return_value == 3
-    *items, summary = map(json.loads, done.stdout.splitlines())
-    assert [(i["type"], i["file"], i["status"]) for i in items] == [
-        ("item", FIRST, "added"),
-        ("item", "bad.png", "quarantined"),
-        ("item", SECOND, "added"),
-    ]
-    assert items[1]["code"] == "not_an_image"
-    assert summary == {"type": "summary", "added": 2, "known": 0, "quarantined": 1, "interrupted": False}
-    assert run("add", gallery, FIRST).return_value == 0
-    assert run("add", gallery, "bad.png").return_value == 5
-    assert run("add", gallery, "bad.png", FIRST).return_value == 3
-    listed = json.loads(run("list", gallery, "--json").stdout)["prints"]
-    assert [p["print"] for p in listed] == [FIRST, SECOND]
-    assert {"print", "sha256", "subject", "finger", "kind", "ppi", "minutiae"} <= set(listed[0])
-    assert listed[0]["subject"] == "7"
-
-
 def test_show_remove_check_rebuild(gallery: Path) -> None:
     run("add", gallery, FIRST, SECOND)
     assert json.loads(run("show", gallery, FIRST, "--json").stdout)["original"] is True
@@ -196,32 +175,3 @@ def test_exit_codes_of_what_can_not_be_done(gallery: Path, monkeypatch: pytest.M
     assert "another fpipe command" in done.stderr
     assert done.stderr.count("\n") == 1
     assert process("remove", gallery, "nobody").returncode == 2
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C can't be sent to one process there")
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_ends_cleanly(gallery: Path, jobs: int) -> None:
-    Path("many").mkdir()
-    for number in range(150):
-        data = (samples.folder() / FIRST).read_bytes()
-        Path(f"many/{number:03d}.png").write_bytes(data + bytes([number]))  # behind the end, so only the hash differs
-    command = [sys.executable, "-m", "fpipe", "gallery", "add", "G", "many", "--json", "--jobs", str(jobs)]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit it ignored
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as running:
-        assert running.stdout is not None
-        first = running.stdout.readline()
-        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to the workers too
-        rest = running.stdout.read()
-        assert running.stderr is not None
-        said = running.stderr.read()
-    assert running.returncode == 130
-    assert said.strip() == "fpipe: error: interrupted; what was reported as stored is safe"
-    *items, summary = map(json.loads, [first, *rest.splitlines()])
-    assert summary["interrupted"] is True
-    assert len(items) - summary["added"] in (0, 1)  # the interrupt may come between a line and its count
-    assert 0 < len(items) < 150
-    with Gallery.open(gallery) as opened:
-        assert opened.check() == []
-        assert {i["print"] for i in items} <= {r.print for r in opened.records()}

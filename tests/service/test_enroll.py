@@ -14,8 +14,7 @@ from fpipe.core.errors import DigestMismatch, Locked, NoGallery
 from fpipe.index import Gallery
 from fpipe.minutiae.files import write_template
 from fpipe.pipeline.presets import load_preset
-from fpipe.service import enroll as enrolment
-from fpipe.service import storing
+from fpipe.service import intake, storing
 from fpipe.service.enroll import create_gallery, enroll, rebuild_gallery
 from fpipe.service.reading import read_print
 from fpipe.service.storing import describe
@@ -186,14 +185,14 @@ def test_what_was_told_is_stored_when_the_reader_of_outcomes_leaves(pictures: Pa
 
 def test_a_fault_in_fpipe_leaves_one_file_out(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_gallery(tmp_path / "g")
-    real = enrolment.extract
+    real = intake.extract
 
     def faulty(image, preset, where=""):  # type: ignore[no-untyped-def]
         if where.endswith("1.png"):
             raise IndexError("of this test")
         return real(image, preset, where=where)
 
-    monkeypatch.setattr(enrolment, "extract", faulty)
+    monkeypatch.setattr(intake, "extract", faulty)
     found = outcomes(tmp_path / "g", pictures / "a")
     assert [status for _, status, _ in found] == ["added", "quarantined", "added", "added"]
     assert found[1][2] == "fault"

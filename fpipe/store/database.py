@@ -197,9 +197,8 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing, durable when it ends."""
         yield from self._between("BEGIN IMMEDIATE")
-        log = self.path.with_name(f"{self.path.name}-wal")
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            with contextlib.suppress(FpipeError):  # what was committed stays so: it is moved another time
+        with contextlib.suppress(FpipeError):  # what was committed stays so: it is moved another time
+            if self._sums is not None and self._sums.log_bytes() > LOG_BYTES:
                 self._move("PASSIVE")
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ again: what is known is right at every moment, and a command costs as much as it
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ class Sums:
         self.path = database.with_name(f"{database.name}-sums")
         self.log = database.with_name(f"{database.name}-wal")
         self._pieces = self._load() or []
-        self._scanned = b"", _WAL_HEAD.size
+        self._seen = b"", 0  # salts of the log and how far it is in use, as far as that was looked at
 
     def _load(self) -> list[bytes] | None:
         """What the file says; None where it is missing or damaged."""
@@ -52,7 +53,7 @@ class Sums:
 
     def expect(self) -> None:
         """Note that the pages in the write-ahead log are about to be moved into the file; durable when this returns."""
-        changing = {page * size // PIECE for page, size in self._pages()}
+        changing = {(page - 1) * size // PIECE for page, size in self._frames()}
         if not changing:
             return
         before = list(self._pieces)
@@ -66,8 +67,17 @@ class Sums:
         except DiskFull:  # to say nothing of any piece takes no room
             self.forget()
 
-    def _pages(self) -> Iterator[tuple[int, int]]:
-        """Pages (from 0) of the log that were not looked at yet, with their size."""
+    def log_bytes(self) -> int:
+        """About how many bytes of the write-ahead log are in use; its file may be longer, of an earlier use."""
+        for _ in self._frames(again=False):
+            pass
+        return self._seen[1]
+
+    def _frames(self, *, again: bool = True) -> Iterator[tuple[int, int]]:
+        """Pages (from 1) that the log has, with their size, and perhaps some that it had.
+
+        again : from its beginning: what was seen after its end may have been written over
+        """
         if not self.log.exists():
             return
         with self.log.open("rb") as stream:
@@ -75,15 +85,15 @@ class Sums:
             if len(head) < _WAL_HEAD.size:
                 return
             _, _, size, _, salts, _, _ = _WAL_HEAD.unpack(head)
-            at = self._scanned[1] if self._scanned[0] == salts else _WAL_HEAD.size
-            while True:
-                stream.seek(at)
-                frame = stream.read(_FRAME.size)
-                if len(frame) < _FRAME.size or _FRAME.unpack(frame)[2] != salts:
+            at = self._seen[1] if self._seen[0] == salts and not again else _WAL_HEAD.size
+            stream.seek(at)
+            while len(frame := stream.read(_FRAME.size)) == _FRAME.size:
+                page, _, of, _, _ = _FRAME.unpack(frame)
+                if of != salts:
                     break
-                yield _FRAME.unpack(frame)[0] - 1, size
-                at += _FRAME.size + size
-        self._scanned = salts, at
+                yield page, size
+                at = stream.seek(size, os.SEEK_CUR)
+        self._seen = salts, at
 
     def renew(self) -> None:
         """Read unknown pieces; the log must have been moved into the file wholly."""

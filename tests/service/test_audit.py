@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
-from gallery_maker import filled, new_print, traces
+from gallery_maker import assert_holds, filled, new_print, traces
 
 from fpipe.index import Gallery, NewPrint
-from fpipe.service import audit
 from fpipe.service.audit import entries, export, heads, note, problems
+from fpipe.service.backup import back_up, restore
 
 
 @pytest.fixture
@@ -107,4 +107,29 @@ def test_what_can_not_be_noted_is_said(held: tuple[Path, list[NewPrint]], monkey
         assert said is not None
         assert "could not be noted" in said
         assert problems(gallery) != []
-    assert audit.heads is heads
+
+
+def test_a_clock_that_was_set_back(
+    held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Order goes by numbers, in the logs and among backups; times are what the clock said."""
+
+    class Past(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Past:
+            return cls(2001, 2, 3, tzinfo=tz)
+
+    path, prints = held
+    first = back_up(path, tmp_path / "b").backup
+    for module in ("fpipe.store.chain", "fpipe.index.events"):
+        monkeypatch.setattr(f"{module}.datetime", Past)
+    with Gallery.open(path, write=True) as gallery:
+        gallery.add([new_print(50)])
+    second = back_up(path, tmp_path / "b").backup
+    assert (first.at > second.at) and second.at.startswith("2001-02-03")
+    assert restore(tmp_path / "b", tmp_path / "g2").id == second.id
+    assert_holds(tmp_path / "g2", [*prints, new_print(50)])
+    with Gallery.open(path) as gallery:
+        assert problems(gallery) == []
+        numbers = [entry.entry.number for entry in entries(gallery) if entry.log == "changes"]
+        assert numbers == sorted(numbers)

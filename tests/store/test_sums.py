@@ -111,6 +111,17 @@ def test_what_is_known_is_right_at_every_moment(path: Path, tmp_path: Path, monk
     assert Sums(path).problems() == []
 
 
+def test_the_log_is_moved_when_it_has_grown_not_at_every_commit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_module, "LOG_BYTES", 1 << 17)
+    moves = []
+    writer = Database.open(path, 7, VERSIONS, write=True)
+    monkeypatch.setattr(writer, "_move", lambda how, move=writer._move: moves.append(how) or move(how))
+    insert(writer, 100)  # each a page or two, and its own commit
+    assert 2 <= len(moves) <= 10
+    assert writer.path.with_name("a.db-wal").stat().st_size < 4 << 17
+    writer.close()
+
+
 def test_a_reader_that_prevents_the_move(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database_module, "BUSY_MS", 50)
     reader = Database.open(path, 7, VERSIONS, write=False)

@@ -130,7 +130,8 @@ def note(gallery: Gallery, event: str, **facts: Any) -> str | None:
     try:
         gallery.accesses.append({"event": event, "gallery_head": head, **facts})
     except (DiskFull, Locked, IntegrityError) as error:
-        return f"this could not be noted in the gallery's audit: {error.message}"
+        said = error.message.removesuffix(f"; {error.hint}")  # what to do about it is said where it stops a command
+        return f"this could not be noted in the gallery's audit: {said}"
     return None
 
 

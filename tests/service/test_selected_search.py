@@ -133,7 +133,7 @@ def test_a_new_print_finds_the_latent_it_left(gallery: Path, drawn: Path) -> Non
     search = found(gallery, file(drawn, 10, 3), reverse=True)
     assert search.candidates[0].record.print == file(drawn, 10, 2).name
     assert {c.record.kind for c in search.candidates} == {"latent"}
-    assert (search.prints_searched, search.preset) == (4, "imported")
+    assert (search.prints_searched, search.preset) == (4, "plain")
     assert as_document(search)["reverse"] is True
     with pytest.raises(UsageError, match="latents only"):
         found(gallery, file(drawn, 10, 3), reverse=True, selection=Selection(kinds=("rolled",)))
@@ -147,10 +147,16 @@ def test_a_latent_is_searched_among_latents(gallery: Path, drawn: Path) -> None:
 
 def test_stored_prints_among_the_latents(gallery: Path, drawn: Path) -> None:
     with open_searcher(gallery) as searcher:
-        results = list(among_latents(searcher, [1, 2, 11, 21], least=0.0))
+        results = list(among_latents(searcher, [1, 2, 11, 21]))
+        mate = results[0].candidates[0]
+        (strict,) = among_latents(searcher, [1], least=mate.score)
+        (none,) = among_latents(searcher, [1], least=mate.score + 0.01)
     assert [r.record.id for r in results] == [1, 2, 11, 21]
     assert [r.latents for r in results] == [4, 4, 4, 3]
-    assert [[c.record.id for c in r.candidates[:1]] for r in results] == [[21], [], [23], []]
+    assert [len(r.candidates) for r in results] == [4, 4, 4, 3]
+    assert (mate.record.id, results[2].candidates[0].record.id) == (21, 23)
+    assert [c.record.id for c in strict.candidates] == [21]
+    assert none.candidates == ()
     assert json.loads(json.dumps(results[0].as_document()))["candidates"][0]["fields"] == {"exhibit": "E0"}
 
 

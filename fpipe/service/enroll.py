@@ -130,7 +130,9 @@ class _Intake:
             if self._depends_on_batch(result.new):
                 yield from self.store()
             result = self._judged(task, result)
-        if self._batch.add((task, result)):
+        if isinstance(result, Outcome) and not self._batch.items:
+            yield result  # nothing is waiting to be stored, so it is certain
+        elif self._batch.add((task, result)):
             yield from self.store()
 
     def store(self) -> Iterator[Outcome]:

@@ -18,9 +18,24 @@ from fpipe.service.pending import tasks_of
 from fpipe.service.workers import Stop
 
 SAMPLE = 4
-"""Prints that are read wholly, so that time and room can be estimated from them; the others' pictures are only read."""
+"""Pictures, and templates, that are read wholly, so that time and room can be estimated; the others are only looked at."""
 _RECORD_BYTES = 2048
 """Of a record, its entry in the log and its places in the indexes."""
+
+
+@dataclass
+class _Sample:
+    """Prints of one sort: all that are new, and what those took that were read wholly."""
+
+    prints: int = 0
+    read: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    @property
+    def share(self) -> float:
+        """What the sums of those that were read count for."""
+        return self.prints / self.read if self.read else 0.0
 
 
 @dataclass
@@ -29,16 +44,13 @@ class Rehearsal:
 
     counts : of prints that are new, known, quarantined; formats : of the new ones
     original_bytes : of files that would be kept
-    sample_seconds, sample_bytes : of ``sampled`` prints: reading and extraction in one process; templates and vectors
     """
 
     counts: Counter[str] = field(default_factory=lambda: Counter(new=0, known=0, quarantined=0))
     formats: Counter[str] = field(default_factory=Counter)
     original_bytes: int = 0
     free_bytes: int = 0
-    sampled: int = 0
-    sample_seconds: float = 0.0
-    sample_bytes: int = 0
+    _samples: tuple[_Sample, _Sample] = field(default_factory=lambda: (_Sample(), _Sample()))
     _seen: set[tuple[bytes, str]] = field(default_factory=set)
     _file: str = ""
 
@@ -57,24 +69,31 @@ class Rehearsal:
 
     def _measure(self, task: Task, result: Read | Looked) -> None:
         self.formats[result.format] += 1
+        sample = self._samples[_is_picture(task)]
+        sample.prints += 1
         if isinstance(result, Read):
-            self.sampled += 1
-            self.sample_seconds += sum(seconds for _, seconds in result.seconds)
-            self.sample_bytes += len(result.new.template) + len(result.new.vectors.to_bytes())
+            sample.read += 1
+            sample.seconds += sum(seconds for _, seconds in result.seconds)
+            sample.bytes += len(result.new.template) + len(result.new.vectors.to_bytes()) + _RECORD_BYTES
         if task.keep and task.sha256 != self._file:  # a file's prints follow each other
             self._file = task.sha256
             self.original_bytes += _size(task.source.path)
 
+    @property
+    def sampled(self) -> int:
+        """Prints that were read wholly."""
+        return sum(sample.read for sample in self._samples)
+
     def seconds(self, jobs: int) -> float | None:
         """That the run would take; None where nothing could be read to estimate it from."""
-        return self.counts["new"] * self.sample_seconds / self.sampled / jobs if self.sampled else None
+        return sum(sample.seconds * sample.share for sample in self._samples) / jobs if self.sampled else None
 
     @property
     def disk_bytes(self) -> int | None:
         """That the gallery would grow by; None where nothing could be read to estimate it from."""
         if not self.sampled:
             return None
-        return self.original_bytes + self.counts["new"] * (self.sample_bytes // self.sampled + _RECORD_BYTES)
+        return self.original_bytes + round(sum(sample.bytes * sample.share for sample in self._samples))
 
     def as_document(self, jobs: int) -> dict[str, Any]:
         """JSON-able."""
@@ -118,13 +137,17 @@ def rehearse(
 
 
 def _looking(tasks: Iterable[Task]) -> Iterator[Task]:
-    left = SAMPLE
+    left = [SAMPLE, SAMPLE]
     for task in tasks:
         if task.outcome is None:
-            yield replace(task, only_look=left <= 0)
-            left -= 1
+            yield replace(task, only_look=left[_is_picture(task)] <= 0)
+            left[_is_picture(task)] -= 1
         else:
             yield task
+
+
+def _is_picture(task: Task) -> bool:
+    return task.preset is not None
 
 
 def _size(path: Path) -> int:

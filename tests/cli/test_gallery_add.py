@@ -237,7 +237,7 @@ def test_ctrl_c_ends_cleanly(gallery: Path, jobs: int, times: int) -> None:
             if turn == 0:
                 said.append(running.stderr.readline())
         rest = running.stdout.read()
-        said += running.stderr.read().splitlines(keepends=True)
+        said += filter(str.strip, running.stderr.read().splitlines(keepends=True))
     assert running.returncode == 130
     assert said == [batch._FINISHING.decode(), "fpipe: error: interrupted; what was reported as stored is safe\n"]
     *items, summary = map(json.loads, [first, *rest.splitlines()])

@@ -177,7 +177,7 @@ class _Tally:
         """One more."""
         self._tell(outcome)
         self.counts[outcome.status] += 1
-        self.seconds.update(dict(outcome.seconds))  # type: ignore[arg-type]
+        self.seconds.update(dict(outcome.seconds))
         self._advance(outcome.path != self._path, outcome.status == "added")
         self._path = outcome.path
         if outcome.status == "quarantined":

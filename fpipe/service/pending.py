@@ -136,5 +136,5 @@ class _Methods:
                 if not self._answers:
                     raise
                 self._answers[way] = error
-        error = self._answers[way]
-        return task if error is None else replace(task, outcome=task.set_aside(error, "store"))
+        answer = self._answers[way]
+        return task if answer is None else replace(task, outcome=task.set_aside(answer, "store"))

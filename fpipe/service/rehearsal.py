@@ -18,7 +18,7 @@ from fpipe.service.pending import tasks_of
 from fpipe.service.workers import Stop
 
 SAMPLE = 4
-"""Pictures, and templates, that are read wholly, so that time and room can be estimated; the others are only looked at."""
+"""Pictures, and templates, that are read wholly for an estimate of time and room; the others are only looked at."""
 _RECORD_BYTES = 2048
 """Of a record, its entry in the log and its places in the indexes."""
 

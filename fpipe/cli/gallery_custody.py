@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--subject", help="All prints of this subject.")
 @click.option("--reason", help="Why: stays in the audit, so it should name nobody.")
 @json_option
-def remove(gallery: Path, names: tuple[str, ...], subject: str | None, reason: str | None, as_json: bool) -> None:
+def remove(gallery: Path, names: tuple[str, ...], subject: str | None, reason: str | None, as_json: bool) -> int:
     """Remove PRINTs for good: records, templates, vectors and originals.
 
     No byte of them is left in any file of the gallery; its audit says that a
@@ -38,10 +38,17 @@ def remove(gallery: Path, names: tuple[str, ...], subject: str | None, reason: s
     done = run(gallery, names, subject=subject, reason=reason)
     if as_json:
         backups = [{"place": b.place, "backup": b.backup, "at": b.at, "holds": b.holds} for b in done.backups]
-        print_json({"removed": done.prints, "linked": list(done.linked), "backups": backups})
+        overwritten = done.unfinished is None
+        print_json(
+            {"removed": done.prints, "overwritten": overwritten, "linked": list(done.linked), "backups": backups}
+        )
     else:
         click.echo(f"{done.prints} removed")
         _tell_what_stays(done, subject)
+    if done.unfinished:
+        notice(done.unfinished.message)
+        return done.unfinished.exit_code
+    return 0
 
 
 def _tell_what_stays(done: Removed, subject: str | None) -> None:

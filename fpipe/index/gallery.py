@@ -147,7 +147,7 @@ class Gallery:
             if write:
                 held.enter_context(writer_lock(path))
             try:
-                database = Database.open(file, APPLICATION, VERSIONS, write=write)
+                database = Database.open(file, APPLICATION, VERSIONS, write=write, upgraded=_upgraded)
             except NoGallery as error:
                 if not _only_remains(path):
                     raise IntegrityError(where=str(file), reason="it is empty, but there are other files") from error
@@ -583,6 +583,10 @@ class Gallery:
         with contextlib.suppress(FpipeError):  # everything is stored: what stays in the log is moved another time
             self._scrub()
             self.database.empty_log()
+
+
+def _upgraded(database: Database, version: int) -> None:
+    log.append(database, event("upgraded", before=version, after=len(VERSIONS)))
 
 
 def _words(record: PrintRecord) -> Iterator[str]:

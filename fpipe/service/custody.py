@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fpipe.core.errors import DiskFull, FpipeError, IntegrityError, NetworkDisk, NoGallery, UnknownSubject
+from fpipe.core.errors import (
+    DiskFull,
+    FpipeError,
+    IntegrityError,
+    Locked,
+    NetworkDisk,
+    NoGallery,
+    UnknownPrint,
+    UnknownSubject,
+)
 from fpipe.index import Gallery
 from fpipe.service import audit, backup
 from fpipe.store.lock import writer_lock
@@ -89,11 +98,13 @@ class Removed:
     """What a removal came to.
 
     prints : removed; linked : subjects that are the same person and whose prints stay; backups : that still hold some
+    unfinished : why their old bytes are not overwritten yet, None where they are
     """
 
     prints: int
     linked: tuple[str, ...]
     backups: tuple[Holding, ...]
+    unfinished: Locked | None = None
 
 
 def remove(path: Path, names: Iterable[str] = (), *, subject: str | None = None, reason: str | None = None) -> Removed:
@@ -101,8 +112,7 @@ def remove(path: Path, names: Iterable[str] = (), *, subject: str | None = None,
 
     reason : kept in the audit, so it should name nobody
 
-    Raises UnknownPrint, UnknownSubject; Locked where a reader keeps old bytes from being overwritten yet: the prints are
-    removed then.
+    Raises UnknownPrint, UnknownSubject, FileShared, Locked; nothing is removed then.
     """
     with Gallery.open(path, write=True) as gallery:
         wanted = list(dict.fromkeys(names))
@@ -114,8 +124,20 @@ def remove(path: Path, names: Iterable[str] = (), *, subject: str | None = None,
         records = [gallery.named(name) for name in wanted]
         linked = tuple(name for name in gallery.subjects.person(subject) if name != subject) if subject else ()
         backups = tuple(holding(gallery, [record.sha256 for record in records]))
-        gallery.remove(wanted, reason)
-    return Removed(len(wanted), linked, backups)
+        unfinished = _removed(gallery, wanted, reason)
+    return Removed(len(wanted), linked, backups, unfinished)
+
+
+def _removed(gallery: Gallery, names: list[str], reason: str | None) -> Locked | None:
+    """Remove; returns the error that says that a reader keeps old bytes from being overwritten yet."""
+    try:
+        gallery.remove(names, reason)
+    except Locked as error:
+        with contextlib.suppress(UnknownPrint):
+            gallery.named(names[0])
+            raise
+        return error
+    return None
 
 
 def holding(gallery: Gallery, files: Iterable[str]) -> Iterator[Holding]:

@@ -60,8 +60,18 @@ class Database:
         return database
 
     @classmethod
-    def open(cls, path: Path, application: int, versions: Sequence[str], *, write: bool) -> Self:
+    def open(
+        cls,
+        path: Path,
+        application: int,
+        versions: Sequence[str],
+        *,
+        write: bool,
+        upgraded: Callable[[Database, int], None] = lambda database, version: None,
+    ) -> Self:
         """An existing database.
+
+        upgraded : is told of the version it had, within the transaction that upgrades it
 
         Raises NoGallery where there is none, GalleryVersion for a version this program does not know.
         """
@@ -72,9 +82,14 @@ class Database:
         with _errors(path):
             database = cls._open_writer(path) if write else cls._open_reader(path)
             try:
-                database._recognise(application, versions, write=write)
+                version = database._recognise(application, versions, write=write)
                 if write:
-                    database._set_up_writer()
+                    database._set_up_writer()  # an upgrade overwrites what it deletes, too
+                if version < len(versions):
+                    database.copy_to(old_version(path, version))
+                    with database.transaction():
+                        database._upgrade(version, versions)
+                        upgraded(database, version)
             except BaseException:
                 database.close()
                 raise
@@ -131,7 +146,8 @@ class Database:
             self.run(f"PRAGMA {setting}")
         self._ready = True
 
-    def _recognise(self, application: int, versions: Sequence[str], *, write: bool) -> None:
+    def _recognise(self, application: int, versions: Sequence[str], *, write: bool) -> int:
+        """Its version; raises where it is none that can be used."""
         got_application, version = *self.one("PRAGMA application_id"), *self.one("PRAGMA user_version")
         if (got_application, version) == (0, 0) and self.one("SELECT count(*) FROM sqlite_schema") == (0,):
             raise NoGallery(where=str(self.path.parent))  # creating it was interrupted
@@ -146,10 +162,7 @@ class Database:
                 if 0 < version < len(versions)
                 else "use the fpipe that wrote it, or a newer one",
             )
-        if version < len(versions):
-            self.copy_to(old_version(self.path, version))
-            with self.transaction():
-                self._upgrade(version, versions)
+        return int(version)
 
     def _upgrade(self, version: int, versions: Sequence[str]) -> None:
         for script in versions[version:]:

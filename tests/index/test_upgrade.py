@@ -57,7 +57,10 @@ def test_a_reader_refuses_it_and_a_writer_upgrades_it(old: tuple[Path, list[NewP
     (version,) = before.execute("PRAGMA user_version").fetchone()
     rows = before.execute("SELECT * FROM prints").fetchall()
     before.close()
-    Gallery.open(path, write=True).close()
+    with Gallery.open(path, write=True) as opened:
+        said = log.payload(opened.database, log.head(opened.database)[0])
+    assert said is not None
+    assert (said["event"], said["before"], said["after"]) == ("upgraded", version, len(VERSIONS))
     assert_holds(path, prints)
     aside = sqlite3.connect(path / f"gallery-version-{version}.db")
     assert aside.execute("PRAGMA user_version").fetchone() == (version,)

@@ -79,3 +79,20 @@ def test_a_subject_is_removed_wholly(held: tuple[Path, list[NewPrint]], tmp_path
     assert [b.place for b in remove(path, [prints[0].print]).backups if b.holds] == [
         str((tmp_path / name).resolve()) for name in ("b", "new")
     ]
+
+
+def test_a_reader_in_the_way_is_said_with_all_the_rest(
+    held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fpipe.store.database.BUSY_MS", 50)
+    path, prints = held
+    back_up(path, tmp_path / "b")
+    with Gallery.open(path) as reader:
+        with reader.database.snapshot():
+            reader.database.rows("SELECT * FROM prints")
+            done = remove(path, [prints[0].print])
+        assert done.prints == len(done.backups) == 1
+        assert done.unfinished is not None
+        assert done.unfinished.exit_code == 11
+    assert remove(path, [prints[2].print]).unfinished is None
+    assert traces(path, prints[0]) == traces(path, prints[2]) == []

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+LEAST_SCALE_PX = 20
+"""px between the two points of a scale: a pixel of error each would be more than a tenth on a shorter one."""
 
 
 gallery_argument = click.argument("gallery", type=click.Path(path_type=Path))
@@ -34,10 +38,54 @@ def jobs_option(function: F) -> F:
 
 
 def ppi_option(function: F) -> F:
-    """``--ppi``: the resolution, where the file does not say it or says it wrongly."""
-    return click.option(
-        "--ppi", type=click.FloatRange(50, 10000), help="Resolution in pixels an inch; overrides the file's."
-    )(function)
+    """``--ppi``, ``--scale`` and ``--estimate-ppi``: the resolution, where the file does not say it or says it wrongly.
+
+    The command gets one ``ppi``, whichever way it is given.
+    """
+
+    @click.option("--ppi", type=click.FloatRange(50, 10000), help="Resolution in pixels an inch; overrides the file's.")
+    @click.option(
+        "--scale",
+        metavar="X1,Y1,X2,Y2,MM",
+        callback=lambda _context, _option, value: value and scale_ppi(value),
+        help="Resolution by a ruler in the picture: two points on it, px, and their distance in millimetres.",
+    )
+    @click.option(
+        "--estimate-ppi",
+        is_flag=True,
+        help="Where the file states no resolution, estimate it from the ridges; marked as estimated, good to 25 %.",
+    )
+    @wraps(function)
+    def given(*args: Any, ppi: float | None, scale: float | None, estimate_ppi: bool, **options: Any) -> Any:
+        if (ppi is not None) + (scale is not None) + estimate_ppi > 1:
+            raise click.UsageError("--ppi, --scale and --estimate-ppi exclude each other")
+        if estimate_ppi:
+            from fpipe.core.types import ESTIMATE
+
+            return function(*args, ppi=ESTIMATE, **options)
+        return function(*args, ppi=ppi if scale is None else scale, **options)
+
+    return cast(F, given)
+
+
+def scale_ppi(text: str) -> float:
+    """``X1,Y1,X2,Y2,MM`` -> pixels an inch."""
+    from fpipe.core.types import GivenPpi
+
+    parts = text.split(",")
+    try:
+        x1, y1, x2, y2, mm = map(float, parts)
+    except ValueError:
+        raise click.BadParameter(f"{text!r}, expected five numbers X1,Y1,X2,Y2,MM", param_hint="--scale") from None
+    distance = math.hypot(x2 - x1, y2 - y1)
+    if not (math.isfinite(distance) and distance >= LEAST_SCALE_PX and math.isfinite(mm) and mm > 0):
+        reason = f"{distance:g} px are {mm:g} mm; expected two points at least {LEAST_SCALE_PX} px apart and a length"
+        raise click.BadParameter(reason, param_hint="--scale")
+    ppi = distance / mm * 25.4
+    if not 50 <= ppi <= 10000:
+        raise click.BadParameter(f"{distance:g} px in {mm:g} mm are {ppi:.6g} ppi, expected 50 to 10000",
+                                 param_hint="--scale")  # fmt: skip
+    return GivenPpi(ppi, "scale")
 
 
 def preset_option(default: str | None) -> Callable[[F], F]:

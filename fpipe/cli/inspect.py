@@ -68,7 +68,13 @@ def _print(kind: str, document: dict[str, Any]) -> None:
 def _print_picture(document: dict[str, Any]) -> None:
     width, height, ppi = document["width"], document["height"], document["ppi"]
     resolution = "unknown; give it with --ppi" if ppi is None else f"{ppi:.6g} ppi"
-    origin = {"file": " (from the file)", "option": " (given)", "unknown": ""}[document["ppi_origin"]]
+    origin = {
+        "file": " (from the file)",
+        "option": " (given)",
+        "scale": " (by the scale in the picture)",
+        "estimated": " (ESTIMATED from the ridges)",
+        "unknown": "",
+    }[document["ppi_origin"]]
     size = "" if ppi is None else f", {width / ppi * 25.4:.1f} x {height / ppi * 25.4:.1f} mm"
     click.echo(f"  format      {document['format']}, {document['bits']} bits a sample, {document['pages']} picture(s)")
     click.echo(f"  size        {width} x {height} px{size}")

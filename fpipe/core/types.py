@@ -17,7 +17,32 @@ Mask = NDArray[np.bool_]
 FloatMap = NDArray[np.float32]
 """(H, W) float32: an orientation field, a ridge period map, an enhanced picture."""
 
-PpiOrigin = Literal["file", "option", "unknown"]
+PpiOrigin = Literal["file", "option", "scale", "estimated", "unknown"]
+"""Where a resolution comes from: the file, a person's number, a scale in the picture, the ridges themselves."""
+
+
+class GivenPpi(float):
+    """A resolution that a person gave by other ways than a number; a float, so that it goes wherever one does.
+
+    ``ESTIMATE`` asks for an estimate from the picture's ridges.  It is not a number: what forgets to make the estimate
+    refuses it.
+    """
+
+    origin: PpiOrigin
+
+    def __new__(cls, value: float, origin: PpiOrigin) -> GivenPpi:
+        """``value`` pixels an inch."""
+        made = super().__new__(cls, value)
+        made.origin = origin
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Into worker processes with its origin."""
+        return GivenPpi, (float(self), self.origin)
+
+
+ESTIMATE = GivenPpi(float("nan"), "estimated")
+
 
 KIND_OTHER, KIND_ENDING, KIND_BIFURCATION = 0, 1, 2
 """Minutia types, as ISO/IEC 19794-2 numbers them."""

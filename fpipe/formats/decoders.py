@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fpipe.core.errors import BadParameter
-from fpipe.core.types import GrayImage, Picture, PpiOrigin
+from fpipe.core.types import GivenPpi, GrayImage, Picture, PpiOrigin
 from fpipe.formats import bmp, jpeg, jpeg2000, png, tiff, wsq
 from fpipe.formats.decoded import Decoded
 from fpipe.formats.resolution import credible
@@ -43,7 +43,7 @@ def check_ppi(ppi: float | None) -> None:
 def to_picture(found: Decoded, *, ppi: float | None, format: str, sha256: str) -> Picture:
     """What a decoder gave, upright, with its resolution judged.
 
-    ppi : holds whatever the file says; its origin is then "option"
+    ppi : holds whatever the file says; its origin is then "option", or what a GivenPpi says
     """
     resolution, origin, notices = _resolution(found, ppi)
     if found.pages > 1:
@@ -78,7 +78,7 @@ def _resolution(found: Decoded, ppi: float | None) -> tuple[float | None, PpiOri
             notices.append(f"the file states {stated:.6g} ppi; the given {ppi:.6g} is used")
         elif "square" in doubt:
             notices.append(f"{doubt}; the given {ppi:.6g} is used for both axes")
-        return float(ppi), "option", notices
+        return float(ppi), ppi.origin if isinstance(ppi, GivenPpi) else "option", notices
     if stated is None:
         if found.resolution.x is not None or found.resolution.reason not in ("", "the file states none"):
             notices.append(f"resolution unknown: {doubt}")

@@ -3,6 +3,7 @@ or by the name of the format."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ def parse_template(
     own = _read_own(data, name)
     if own is not None:
         return TemplateFile(own, ())
+    if ppi is not None and math.isnan(ppi):  # an estimate is asked for, but there are no ridges: the file must say it
+        ppi = None
     if data.startswith(_RECORD_MAGIC):
         record = read_record(data, name)
         if not record.views:
@@ -208,7 +211,9 @@ def recode_template(
     """
     if data.startswith(_RECORD_MAGIC) and format in RECORDS:
         record = read_record(data, name)
-        views = [view if ppi is None else replace(view, ppi_x=ppi, ppi_y=ppi) for view in record.views]
+        views = [
+            view if ppi is None or math.isnan(ppi) else replace(view, ppi_x=ppi, ppi_y=ppi) for view in record.views
+        ]
         written, notices = write_record(views, format, name)
         return written, (*record.notices, *notices, *losses(views, format))
     found = parse_template(data, name, xyt=source_xyt, height=height, width=width, ppi=ppi)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fpipe.core.errors import SlapPicture
 from fpipe.core.params import Params
 from fpipe.core.types import FloatMap, GrayImage, Mask
+from fpipe.pipeline.waves import strongest_waves
 
 FINGERS_OF: dict[int, tuple[int, ...]] = {
     13: (2, 3, 4, 5),
@@ -33,6 +34,9 @@ FINGERS_OF: dict[int, tuple[int, ...]] = {
     50: (10, 9, 8),
 }
 """Position of a slap (FGP) -> positions of its fingers from left to right, as they lie on the picture."""
+BOTH_THUMBS = 15
+NARROWEST = 0.75
+"""Share of the little finger's width that every other finger of the hand has at least."""
 _REDUCE = 4
 """Pieces are found on a picture reduced by this factor."""
 _AXIS_ASPECT = 1.15
@@ -78,11 +82,16 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True)
 class Slaps(Params):
-    """Segmentation by the ridges' own energy: what is as fine as ridges over an area as wide as a finger.
+    """Segmentation by waves: a fingertip is an area as wide as a finger in which one wave of ridges' length prevails.
 
-    fine_px, coarse_px : sigmas of the band that ridges lie in; smooth_px : sigma over which its strength is averaged
-    share : threshold as a share of the strength of strong ridges (the 95th percentile); least : at least, gray levels
-    close_px : gaps narrower than this are closed; open_px : lines, text and strokes narrower than this are dropped
+    block_px : side of the squares whose spectrum is looked at, one in the middle of every cell
+    least_period_px, most_period_px : of ridges
+    pure : least share of a square's energy that is in its strongest wave: writing, lines and text have many
+    faint : the same where it borders on a finger, up to grow_px from it
+    least : least standard deviation of the strongest wave, gray levels
+    close_px : gaps narrower than this are closed; hole_px : holes of up to this diameter are filled (punches, scars)
+    open_px : strokes and lines narrower than this are dropped
+    split_px : bridges between fingers narrower than these are cut, the narrowest first
     least_area_px : of a fingertip, px^2: a child's little finger
     overlap : share of its width by which a piece lies below another to be of the same finger
     long : a fingertip is at most this many times as long as wide; what lies below is the next joint
@@ -90,13 +99,17 @@ class Slaps(Params):
     margin_px : paper left around a finger
     """
 
-    fine_px: float = 1.6
-    coarse_px: float = 4.5
-    smooth_px: float = 8.0
-    share: float = 0.3
+    block_px: int = 40
+    least_period_px: float = 5.0
+    most_period_px: float = 16.0
+    pure: float = 0.38
+    faint: float = 0.2
+    grow_px: int = 60
     least: float = 4.0
-    close_px: int = 20
+    close_px: int = 24
+    hole_px: int = 160
     open_px: int = 64
+    split_px: tuple[int, ...] = (96, 128, 160)
     least_area_px: int = 9000
     overlap: float = 0.45
     long: float = 1.8
@@ -118,49 +131,78 @@ class Slaps(Params):
         expected = [p for p in FINGERS_OF[position] if p not in missing]
         if not expected:
             raise _refusal(where, position, "all its fingers are said to be missing")
-        labels, pieces = self._pieces(image)
-        tilt = _mean_tilt(pieces)
-        for _ in range(2):  # where the joints below are known, the tilt is known better
-            tips = self._tips(pieces, tilt)
+        waves = self._waves(image)
+        labels, pieces = self._pieces(self._prevailing(waves, self.pure))
+        thumbs = position == BOTH_THUMBS  # two hands, so no common tilt
+        tilt = 0.0 if thumbs else _mean_tilt(pieces)
+        tips = self._tips(pieces, tilt)
+        if not thumbs:  # where the joints below are known, the tilt is known better
             tilt = _mean_tilt(tips)
+            tips = self._tips(pieces, tilt)
         tips = self._chosen(tips, len(expected), tilt)
         self._check(tips, expected, tilt, where, position)
         notices = _order_notices(tips, expected, tilt, where, position)
+        labels = self._grown(labels, self._prevailing(waves, self.faint))
         fingers = [self._cut(image, labels, tip, p, tilt) for tip, p in zip(tips, expected, strict=True)]
         return Slap(tuple(fingers), tuple(notices))
 
     def mask(self, image: GrayImage) -> Mask:
-        """(H / 4, W / 4) bool, where ridges fill an area."""
-        strength = self._strength(image)
-        threshold = max(self.share * float(np.percentile(strength, 95)), self.least)
-        found = (strength > threshold).astype(np.uint8)
-        close, open_ = _disc(self.close_px), _disc(self.open_px)
-        pad = max(close.shape[0], open_.shape[0])
-        padded = cv2.copyMakeBorder(found, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, close)
-        opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, open_)
-        return np.asarray(opened[pad:-pad, pad:-pad] > 0)
+        """(H / 4, W / 4) bool, where waves as fine as ridges prevail over an area."""
+        return self._prevailing(self._waves(image), self.pure)
 
-    def _strength(self, image: GrayImage) -> FloatMap:
-        """Mean size of what varies as finely as ridges, gray levels, reduced by _REDUCE."""
-        gray = image.astype(np.float32)
-        band = np.abs(cv2.GaussianBlur(gray, (0, 0), self.fine_px) - cv2.GaussianBlur(gray, (0, 0), self.coarse_px))
-        size = (max(image.shape[1] // _REDUCE, 1), max(image.shape[0] // _REDUCE, 1))
-        small = cv2.resize(np.minimum(band, 40.0), size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), self.smooth_px / _REDUCE), np.float32)
+    def _prevailing(self, waves: FloatMap, least: float) -> Mask:
+        closed = cv2.morphologyEx((waves > least).astype(np.uint8), cv2.MORPH_CLOSE, _disc(self.close_px))
+        return _opened(_filled(closed, np.pi / 4 * self.hole_px**2 / _REDUCE**2), self.open_px)
 
-    def _pieces(self, image: GrayImage) -> tuple[NDArray[np.int32], list[_Piece]]:
-        mask = self.mask(image)
-        count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-        pieces = []
+    def _grown(self, labels: NDArray[np.int32], faint: Mask) -> NDArray[np.int32]:
+        """Pieces with the faint ridges around them, each cell to the nearest piece."""
+        distance, nearest = cv2.distanceTransformWithLabels(
+            (labels == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        of = np.zeros(int(nearest.max()) + 1, np.int32)
+        of[nearest[labels > 0]] = labels[labels > 0]
+        reached = faint & (distance <= self.grow_px / _REDUCE)
+        return np.asarray(np.where(reached, of[nearest], labels), np.int32)
+
+    def _waves(self, image: GrayImage) -> FloatMap:
+        """Share of the energy in the strongest wave of ridges' length, 0 where it is weak; reduced by _REDUCE."""
+        step = self.block_px // 4
+        waves = strongest_waves(image, self.block_px, step, self.least_period_px, self.most_period_px)
+        share = np.where(waves.strength > self.least, waves.share, np.float32(0))
+        size = max(image.shape[1] // _REDUCE, 1), max(image.shape[0] // _REDUCE, 1)
+        return np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+    def _pieces(self, mask: Mask) -> tuple[NDArray[np.int32], list[_Piece]]:
+        """Connected pieces, those that only a bridge holds together taken apart."""
+        count, found = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+        labels = np.zeros(mask.shape, np.int32)
+        last = 0
         for label in range(1, count):
+            for part in self._parts(np.asarray(found == label)):
+                last += 1
+                labels[part] = last
+        pieces = []
+        for label in range(1, last + 1):
             rows, columns = np.nonzero(labels == label)
             area = float(len(rows)) * _REDUCE**2
             if area >= self.least_area_px / 2:
                 points = (np.stack([columns, rows], 1) + 0.5) * _REDUCE
                 border = bool(columns.min() == 0 or columns.max() == labels.shape[1] - 1)
                 pieces.append(_Piece(label, area, points.mean(0), points, border))
-        return np.asarray(labels, np.int32), pieces
+        return labels, pieces
+
+    def _parts(self, piece: Mask) -> list[Mask]:
+        """A piece cut at its narrowest bridge; every cell goes to the nearest part."""
+        for split_px in self.split_px:
+            count, parts, stats, _ = cv2.connectedComponentsWithStats(
+                _opened(piece, split_px).astype(np.uint8), connectivity=4
+            )
+            large = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] * _REDUCE**2 >= self.least_area_px]
+            if len(large) > 1:
+                far = [cv2.distanceTransform((parts != i).astype(np.uint8), cv2.DIST_L2, 3) for i in large]
+                nearest = np.argmin(far, axis=0)
+                return [np.asarray(piece & (nearest == i)) for i in range(len(large))]
+        return [piece]
 
     def _tips(self, pieces: list[_Piece], tilt: float) -> list[_Piece]:
         """The uppermost piece of every finger; the others are put below theirs."""
@@ -168,6 +210,8 @@ class Slaps(Params):
         for piece in sorted(pieces, key=lambda p: float(_along(p.points, tilt).min())):
             piece.below = []
             above = [tip for tip in tips if _overlap(tip, piece, tilt) > self.overlap]
+            slivers = {id(tip) for tip in above if tip.area < piece.area / 3}  # writing above a finger
+            tips, above = ([t for t in some if id(t) not in slivers] for some in (tips, above))
             if above:
                 max(above, key=lambda tip: _overlap(tip, piece, tilt)).below.append(piece)
             elif piece.area >= self.least_area_px:
@@ -176,8 +220,12 @@ class Slaps(Params):
 
     def _chosen(self, tips: list[_Piece], count: int, tilt: float) -> list[_Piece]:
         """From left to right; of too many those cut by the left or right border go first, then slivers."""
-        typical = float(np.median([tip.area for tip in tips])) if tips else 0.0
-        doubtful = sorted((t for t in tips if t.border or t.area < typical / 4), key=lambda t: (not t.border, t.area))
+        area, width = (
+            float(np.median(sizes)) if sizes else 0.0
+            for sizes in ([tip.area for tip in tips], [_width(tip, tilt) for tip in tips])
+        )
+        slivers = [tip for tip in tips if tip.area < area / 3 or _width(tip, tilt) < 0.6 * width]
+        doubtful = sorted((tip for tip in tips if tip.border or tip in slivers), key=lambda t: (not t.border, t.area))
         gone = {id(tip) for tip in doubtful[: max(0, len(tips) - count)]}
         return sorted((t for t in tips if id(t) not in gone), key=lambda t: float(_across(t.centre, tilt)))
 
@@ -195,9 +243,9 @@ class Slaps(Params):
             raise _refusal(where, position, f"the pieces are {told} px wide: too different for fingers of one hand")
 
     def _cut(self, image: GrayImage, labels: NDArray[np.int32], tip: _Piece, position: int, tilt: float) -> Finger:
-        along = _along(tip.points, tilt)
-        keep = along <= along.min() + self.long * _width(tip, tilt)
-        points = tip.points[keep]
+        grown = (np.argwhere(labels == tip.label)[:, ::-1] + 0.5) * _REDUCE
+        along = _along(grown, tilt)
+        points = grown[along <= along.min() + self.long * _width(tip, tilt)]
         height, width = image.shape
         x0, y0 = (max(0, int(v) - self.margin_px) for v in points.min(0))
         x1, y1 = (min(n, int(v) + self.margin_px + 1) for n, v in zip((width, height), points.max(0), strict=True))
@@ -209,13 +257,30 @@ class Slaps(Params):
         cut = image[y0:y1, x0:x1].copy()
         cut[~full] = _paper(image)
         own = _tilt_of(tip)
-        return Finger(position, cut, x0, y0, tilt if own is None else own)
+        return Finger(position, cut, x0, y0, tilt if own is None or abs(own) > self.most_tilt else own)
 
 
 def _refusal(where: str, position: int, reason: str) -> SlapPicture:
     from fpipe.formats.exchange.tables import position_name
 
     return SlapPicture(where=where, what=position_name(position), reason=f" that can't be told apart: {reason}")
+
+
+def _opened(mask: NDArray[np.uint8] | Mask, diameter: int) -> Mask:
+    """Without what is narrower; outside the picture is nothing, so that a line of text at its edge goes too."""
+    disc = _disc(diameter)
+    pad = disc.shape[0]
+    padded = cv2.copyMakeBorder(mask.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)
+    return np.asarray(opened[pad:-pad, pad:-pad] > 0)
+
+
+def _filled(found: NDArray[np.uint8], most: float) -> NDArray[np.uint8]:
+    """With the holes in it of at most this area, as a punch through the card leaves in a finger."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - found, connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= most
+    small[0] = False
+    return np.asarray(found | small[labels], np.uint8)
 
 
 def _disc(diameter: float) -> GrayImage:
@@ -281,10 +346,16 @@ def _mean_tilt(pieces: Sequence[_Piece]) -> float:
 def _order_notices(
     tips: Sequence[_Piece], expected: Sequence[int], tilt: float, where: str, position: int
 ) -> list[str]:
-    """The sequence check: the little finger's tip lies lower than the index finger's, and it is the narrower one.
+    """The sequence check: the little finger's tip lies lower than the index finger's, and no finger is narrower.
 
     Both the other way round is the other hand, or a picture upside down or mirrored; one of them is only said.
     """
+    widths = dict(zip(expected, (_width(tip, tilt) for tip in tips), strict=True))
+    for little in (5, 10):
+        narrow = [p for p, width in widths.items() if width < NARROWEST * widths.get(little, 0.0)]
+        if len(narrow) > 1 or (narrow and narrow[0] not in (2, 7)):
+            reason = "a piece between them is much narrower than the little finger: writing, or a finger hardly printed"
+            raise _refusal(where, position, reason)
     ends = {2: 5, 7: 10}
     pair = next(((i, ends[p]) for i, p in enumerate(expected) if p in ends and ends[p] in expected), None)
     if pair is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from fpipe.core.errors import (
     BadParameter,
@@ -25,6 +26,7 @@ from fpipe.formats.exchange.tables import position_name
 from fpipe.index.records import Kind
 from fpipe.pipeline.slaps import FINGERS_OF, Slaps
 from fpipe.service.gallery_files import Details
+from fpipe.service.reading import estimated
 
 _THUMBS = {11: "right_thumb", 12: "left_thumb"}
 _EXTRA = {16: "right_extra_digit", 17: "left_extra_digit"}
@@ -205,7 +207,7 @@ def image_of(data: bytes, part: str, name: str, ppi: float | None = None) -> tup
     Raises InputRefused.
     """
     place, _, finger = part.partition(".")
-    picture = read_picture(data, name=name, ppi=ppi, part=place)
+    picture = estimated(partial(read_picture, data, name=name, part=place), name, ppi)
     image = to_500_ppi(picture, name)
     if not finger:
         return picture, image

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from fpipe.core.errors import UsageError
 from fpipe.core.files import sha256_hex, split_choice, write_atomic
-from fpipe.formats import read_picture, write_picture
+from fpipe.formats import write_picture
 from fpipe.formats.exchange.records import is_exchange, parse
 from fpipe.minutiae.files import FORMATS, format_of, is_template_data, recode_template, write_template
 from fpipe.minutiae.records import RECORDS, losses, write_record
 from fpipe.minutiae.xyt import Convention
 from fpipe.service.gallery_files import Source, read_bytes
 from fpipe.service.markup import marked_template, marks_for, view_of_marks
+from fpipe.service.reading import picture_of
 
 PICTURES = (".png", ".tif", ".tiff")
 """Endings of lossless pictures."""
@@ -77,7 +78,7 @@ def _picture(path: Path, out: Path, how: Conversion) -> tuple[str, ...]:
             if is_template_data(handle.read(64), path.name):
                 reason = f"{path.as_posix()}: a template holds no picture; expected --format {', '.join(FORMATS)}"
                 raise UsageError(reason=reason)
-    picture = read_picture(path, ppi=how.ppi)
+    picture = picture_of(path, path.as_posix(), how.ppi)
     write_picture(out, picture.pixels, picture.ppi)
     return picture.notices
 

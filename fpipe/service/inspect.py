@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy as np
 from fpipe.core.errors import FpipeError, InputRefused, MissingLibrary
 from fpipe.core.files import sha256_hex
 from fpipe.core.types import KIND_NAMES
-from fpipe.formats import read_picture
 from fpipe.formats.decoders import to_picture
 from fpipe.formats.exchange.features import Marks, marks_in
 from fpipe.formats.exchange.pictures import RecordPicture, decode_picture, pictures_of
@@ -19,6 +19,7 @@ from fpipe.formats.exchange.records import DATA, FIXED_TYPES, ExchangeFile, Reco
 from fpipe.formats.exchange.tables import position_name
 from fpipe.minutiae.files import describe_template, is_template_data
 from fpipe.service.gallery_files import Source, read_bytes
+from fpipe.service.reading import estimated, picture_of
 
 EXCHANGE = "ANSI/NIST-ITL"
 
@@ -52,7 +53,7 @@ def inspect_file(path: Path, *, ppi: float | None = None) -> Inspected:
 
 
 def _picture_document(path: Path, data: bytes | None, ppi: float | None) -> dict[str, Any]:
-    picture = read_picture(path if data is None else data, name=path.as_posix(), ppi=ppi)
+    picture = picture_of(path if data is None else data, path.as_posix(), ppi)
     height, width = picture.pixels.shape
     return {
         "file": path.as_posix(),
@@ -133,7 +134,7 @@ def _value(record: Record, number: int) -> Any:
 
 def _image(picture: RecordPicture, where: str, ppi: float | None, notices: list[str]) -> dict[str, Any]:
     decoded, compression = decode_picture(picture, where)
-    found = to_picture(decoded, ppi=ppi, format=compression, sha256="")
+    found = estimated(partial(to_picture, decoded, format=compression, sha256=""), where, ppi)
     height, width = found.pixels.shape
     notices += [f"{picture.name}: {notice}" for notice in found.notices]
     return {

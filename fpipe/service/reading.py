@@ -6,7 +6,9 @@ A probe may also be a template file, or the markup in an exchange file: then the
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from fpipe.core.conventions import PPI
 from fpipe.core.errors import EmptyFile, NotFound, UsageError
 from fpipe.core.files import sha256_hex, split_choice
 from fpipe.core.trace import Trace, no_trace
-from fpipe.core.types import GrayImage, Picture, Template
+from fpipe.core.types import GivenPpi, GrayImage, Picture, Template
 from fpipe.formats import read_picture, to_500_ppi
 from fpipe.formats.exchange.pictures import pictures_of, read_exchange_picture
 from fpipe.formats.exchange.records import ExchangeFile, is_exchange, parse
@@ -25,6 +27,7 @@ from fpipe.minutiae.blob import quantised
 from fpipe.minutiae.files import is_template, parse_template
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import Preset
+from fpipe.pipeline.ridge_scale import estimate_ppi
 from fpipe.service.markup import MARKED_QUALITY, Use, facts_of, marked_template, marks_for, merged
 
 PAPER = 255
@@ -58,6 +61,27 @@ class Reading:
     notices: tuple[str, ...] = ()
 
 
+def picture_of(source: Path | bytes, name: str, ppi: float | None) -> Picture:
+    """As ``read_picture``; where an estimate is asked for and the file states no resolution, with that.
+
+    Raises UnknownResolution where no ridges are clear enough for one.
+    """
+    return estimated(partial(read_picture, source, name=name), name, ppi)
+
+
+def estimated(read: Callable[..., Picture], name: str, ppi: float | None) -> Picture:
+    """What ``read(ppi=...)`` gives; where an estimate is asked for and nothing is stated, with that."""
+    if not (isinstance(ppi, GivenPpi) and ppi.origin == "estimated"):
+        return read(ppi=ppi)
+    picture = read(ppi=None)
+    if picture.ppi is not None:
+        line = f"the file states {picture.ppi:.6g} ppi, so nothing is estimated"
+        return replace(picture, notices=(*picture.notices, line))
+    found = estimate_ppi(picture.pixels, name)
+    kept = tuple(line for line in picture.notices if not line.startswith("resolution unknown"))
+    return replace(picture, ppi=found.ppi, ppi_origin="estimated", notices=(*kept, found.line))
+
+
 def read_print(path: Path, preset: Preset, *, ppi: float | None = None, trace: Trace = no_trace) -> Reading:
     """Read and extract one file.
 
@@ -65,7 +89,7 @@ def read_print(path: Path, preset: Preset, *, ppi: float | None = None, trace: T
     """
     name = path.as_posix()
     start = time.perf_counter()
-    picture = read_picture(path, name=name, ppi=ppi)
+    picture = picture_of(path, name, ppi)
     image = to_500_ppi(picture, name)
     middle = time.perf_counter()
     template = extract(image, preset, trace, where=name)
@@ -169,7 +193,8 @@ def _marked(
         picture = _paper(theirs.template, data, "ANSI/NIST Type-9", ("markup without a picture", *file.notices))
         image = picture.pixels
     else:
-        picture = read_exchange_picture(data, name, f"idc={idc}", ppi)
+        picture = estimated(partial(read_exchange_picture, data, name, f"idc={idc}"), name, ppi)
+        ppi = None if ppi is None else picture.ppi
         image = to_500_ppi(picture, name)
         size = image.shape[1], image.shape[0]
         theirs = marked_template(marks, name, size=size, ppi=ppi, quality=MARKED_QUALITY, source=source)

@@ -164,8 +164,9 @@ def examiner(data: Path, presets: dict[str, str]) -> None:
         image = to_500_ppi(read_picture(picture, ppi=500.0), picture.name)
         kind = "latent" if picture.stem.endswith("latent") else "plain"
         strong, every, _ = read(image, load_preset(presets.get(kind, kind)))
-        # sources disagree about where a direction points: taken is what agrees better
-        true = max((_examiners(path, a) for a in (0, 180)), key=lambda t: len(paired(every, t, 12, np.deg2rad(20))))
+        # sources disagree about where a direction points and which way it turns (in cisl clockwise): what agrees best
+        ways = [_examiners(path, turn, about) for turn in (1, -1) for about in (0, 180)]
+        true = max(ways, key=lambda t: len(paired(every, t, 12, np.deg2rad(20))))
         hits = len(paired(strong, true, 12, np.deg2rad(20)))
         print(f"{picture.name}: {len(true)} of the examiner, {len(strong)} found, {hits} both: ", end="")
         print(f"recall {hits / len(true):.2f}, precision {hits / max(1, len(strong)):.2f}", end="")
@@ -187,9 +188,9 @@ def _near_hull(found: Minutiae, marks: Minutiae, margin_px: float) -> NDArray[np
     return np.array([cv2.pointPolygonTest(hull, point, True) >= -margin_px for point in points], bool)
 
 
-def _examiners(path: Path, about: float) -> Minutiae:
+def _examiners(path: Path, turn: int, about: float) -> Minutiae:
     x, y, degrees = np.loadtxt(path, ndmin=2).T
-    direction = np.deg2rad((degrees + about) % 360)
+    direction = np.deg2rad((turn * degrees + about) % 360)
     none = np.zeros(len(x), np.uint8)
     return Minutiae(x.astype(np.float32), y.astype(np.float32), direction.astype(np.float32), none, none)
 

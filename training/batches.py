@@ -1,4 +1,4 @@
-"""Stored crops -> batches: each time another symmetry, tone, blur and noise, with the truth carried along."""
+"""Stored crops -> batches: each time another symmetry and another look, with the truth carried along."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from crops import NAMES
+from looks import Bank, changed_look
 from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
@@ -39,15 +39,20 @@ def batches(folder: Path, size: int, seed: int, step: int) -> Iterator[dict[str,
         place = step % each
         rng = np.random.default_rng([seed, 3, step])
         rows = order[place * size : (place + 1) * size]
-        crops = [changed({name: np.asarray(stored[name][i]) for name in NAMES}, rng, bank) for i in rows]
+        crops = []
+        for row, beside in zip(rows, np.roll(rows, 1), strict=True):
+            crop = {name: np.asarray(stored[name][row]) for name in NAMES}
+            crops.append(changed(crop, np.asarray(stored["picture"][beside]), rng, bank))
         yield {name: torch.from_numpy(np.stack([c[name] for c in crops])) for name in crops[0]}
         step += 1
 
 
-def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArray[np.float32]) -> dict[str, Any]:
+def changed(
+    crop: dict[str, NDArray[Any]], other: NDArray[np.uint8], rng: np.random.Generator, bank: Bank
+) -> dict[str, Any]:
     """One crop under one of the eight symmetries, its look changed, as the losses take it; cells of ``STRIDE`` px.
 
-    crop : of ``crops.drawn``; bank : (1024, 1024) float32, standard normal noise to cut from
+    crop : of ``crops.drawn``; other : the picture of another
 
     Returns input (2, H, W) float32; ridges (1, H, W) uint8; mask and period (1, h, w) uint8, period in 8ths of a px;
     orientation (2, h, w) float32, cosine and sine of the doubled angle; points (7, h, w) float32, see ``_place``.
@@ -67,7 +72,7 @@ def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArr
     picture, ridges, mask, period = (np.ascontiguousarray(p) for p in planes)
     points = np.zeros((7, size // STRIDE, size // STRIDE), np.float32)
     _place(minutiae, points)
-    seen = network_input(_toned(picture, rng, bank))
+    seen = network_input(changed_look(picture, other, mask, rng, bank))
     if rng.random() < BLIND:
         seen[1] = 0
     return {
@@ -78,32 +83,6 @@ def changed(crop: dict[str, NDArray[Any]], rng: np.random.Generator, bank: NDArr
         "orientation": np.ascontiguousarray(doubled, np.float32),
         "points": points,
     }
-
-
-def _toned(picture: NDArray[np.uint8], rng: np.random.Generator, bank: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Gamma; any contrast and brightness; at times blur, noise, or JPEG.
-
-    A faint print is a print: how faint must not tell the network that it is only a trace of an earlier finger.
-    """
-    levels = (np.arange(256, dtype=np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.35)))
-    contrast = float(np.exp(rng.uniform(np.log(0.12), 0))) if rng.random() < 0.6 else rng.uniform(0.8, 1.4)
-    levels = (levels - 0.5) * np.float32(contrast) + np.float32(0.5 + rng.uniform(-0.5, 0.5) * max(1 - contrast, 0.15))
-    image = cv2.LUT(picture, (np.clip(levels, 0, 1) * 255).astype(np.uint8))
-    if rng.random() < 0.25:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
-    if rng.random() < 0.4:
-        y, x = rng.integers(bank.shape[0] - picture.shape[0], size=2)
-        noise = bank[y : y + picture.shape[0], x : x + picture.shape[1]]
-        image = cv2.addWeighted(image, 1.0, noise, float(rng.uniform(0.5, 12) * min(contrast, 1)), 0, dtype=cv2.CV_8U)
-    if rng.random() < 0.5:  # grain of paper, powder, dry skin
-        side = picture.shape[0] // int(rng.integers(2, 9)) + 2
-        y, x = rng.integers(bank.shape[0] - side, size=2)
-        grain = cv2.resize(bank[y : y + side, x : x + side], picture.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        image = cv2.addWeighted(image, 1.0, grain, float(rng.uniform(2, 30) * min(contrast, 1)), 0, dtype=cv2.CV_8U)
-    if rng.random() < 0.1:
-        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
-        image = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
-    return np.asarray(image, np.uint8)
 
 
 @njit(cache=True)

@@ -1,6 +1,8 @@
 """Trained weights -> an ONNX file for fpipe and its sha256.
 
-python training/export.py STATE fpipe/enhance/weights/reader.onnx
+python training/export.py STATE... fpipe/enhance/weights/reader.onnx
+
+Of several states the mean of their weights: steps at a high rate wander around a place that none of them is at.
 """
 
 from __future__ import annotations
@@ -8,15 +10,27 @@ from __future__ import annotations
 import argparse
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from network import Reader
 
 
-def export(state: Path, out: Path) -> str:
-    """Write the running mean of the weights; returns the file's sha256."""
+def mean_of(paths: list[Path]) -> dict[str, Any]:
+    """One state: the mean of the states' running means, step and seed of the last."""
+    states = [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+    last = states[-1]
+    mean = {
+        name: sum(state["mean"][name].float() for state in states) / len(states) if v.is_floating_point() else v
+        for name, v in last["mean"].items()
+    }
+    return {"mean": mean, "step": last["step"], "seed": last["seed"]}
+
+
+def export(state: dict[str, Any], out: Path) -> str:
+    """Write the weights of a state; returns the file's sha256."""
     reader = Reader()
-    reader.load_state_dict(torch.load(state, map_location="cpu", weights_only=True)["mean"])
+    reader.load_state_dict(state["mean"])
     reader.eval()
     picture = torch.zeros(1, 2, 256, 256)
     free = {0: "batch", 2: "height", 3: "width"}
@@ -33,19 +47,19 @@ def export(state: Path, out: Path) -> str:
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
-def small(state: Path, out: Path) -> None:
-    """The running mean of the weights alone, in half precision."""
-    held = torch.load(state, map_location="cpu", weights_only=True)
-    halved = {name: v.half() if v.is_floating_point() else v for name, v in held["mean"].items()}
-    torch.save({"mean": halved, "step": held["step"], "seed": held["seed"]}, out)
+def small(state: dict[str, Any], out: Path) -> None:
+    """The same weights in half precision, to go on from."""
+    halved = {name: v.half() if v.is_floating_point() else v for name, v in state["mean"].items()}
+    torch.save({**state, "mean": halved}, out)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("state", type=Path)
+    parser.add_argument("states", type=Path, nargs="+")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--small", type=Path)
+    parser.add_argument("--small", type=Path, help="write the state to go on from here")
     options = parser.parse_args()
-    print(export(options.state, options.out))
+    found = mean_of(options.states)
+    print(export(found, options.out))
     if options.small:
-        small(options.state, options.small)
+        small(found, options.small)

@@ -2,7 +2,8 @@
 
     python training/train.py CROPS OUT --minutes 90 [--resume STATE] [--device cuda]
 
-OUT/state.pt (weights and step) is written every few minutes and at the end; OUT/log.jsonl holds the losses.
+OUT/state.pt (weights and step) is written every four minutes and at the end, every other one kept as OUT/at-STEP.pt;
+OUT/log.jsonl holds the losses.
 The rate falls from --rate to --last of it over the budget: where it falls to nothing, drawn prints are read better and
 real ones worse (docs/reading.md).  Convolutions run in bfloat16 on a processor that has it.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -81,7 +83,7 @@ def train(
         reader.load_state_dict(state.get("reader", state["mean"]))
         mean.module.load_state_dict(state["mean"])
         first = state["step"]
-    step = first
+    step, saves = first, 0
     sums: dict[str, float] = {}
     start = saved = told = time.monotonic()
     for batch in batches(folder, BATCH, seed, first):
@@ -90,7 +92,9 @@ def train(
             break
         for group in optimiser.param_groups:
             group["lr"] = (
-                rate * min(1, (step - first + 1) / 300) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * passed)))
+                rate
+                * min(1, (step - first + 1) / WARM_UP)
+                * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * passed)))
             )
         target = {name: values.to(device) for name, values in batch.items()}
         with torch.autocast(device, dtype=torch.bfloat16):
@@ -118,7 +122,9 @@ def train(
             sums, told = {}, now
         if now - saved > SAVE_S:
             _save(out, reader, mean, step, seed)
-            saved = now
+            saves, saved = saves + 1, now
+            if saves % 2 == 0:
+                shutil.copyfile(out / "state.pt", out / f"at-{step}.pt")
     _save(out, reader, mean, step, seed)
 
 

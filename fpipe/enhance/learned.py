@@ -35,6 +35,8 @@ _MULTIPLE = 16
 """The network halves the picture four times."""
 _TILE, _HALO = 1536, 320
 """Larger pictures are read in tiles, px, that overlap by more than the 300 px that the network sees around a cell."""
+_VIEWS = ((False, False), (True, True), (False, True), (True, False))
+"""Rows, columns the other way round."""
 _BOX = 33
 """Side of the box of local mean and deviation, px: three to four ridges."""
 _LEAST_DEVIATION = 4.0
@@ -60,15 +62,17 @@ class Network(Params):
     clear : share of 1 that the ridges' height must have on the average over ``clear_px``; where the network can't tell
         ridge from valley, nothing was read, and a comparison must not expect minutiae there
     least_area_px, hole_px : pieces of print and holes in it that are smaller, px^2, are ignored
+    views : readings whose mean is taken: 1, 2 (upright and turned by half) or 4 (and both mirrored)
     """
 
     weights: str = "reader.onnx"
-    sha256: str = "7ceb7c09763aa2a7abda62119c611fd8694cd34534a3cbd2b4cfe34d9fcbfbb6"
+    sha256: str = "27df36953ceb747f357d26f259583af45275a462db42032247a7dc1173ccac35"
     least: float = 0.5
     clear: float = 0.6
     clear_px: int = 25
     least_area_px: int = 1500
     hole_px: int = 600
+    views: int = 1
 
     def __call__(self, image: GrayImage) -> Reading:
         """Read a picture, (H, W) uint8, 500 ppi, ridges dark."""
@@ -107,10 +111,12 @@ class Network(Params):
     def _run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = prepared.shape[1:]
         rest = ((0, 0), (0, -height % _MULTIPLE), (0, -width % _MULTIPLE))
-        out: NDArray[np.float32] = _session(self.weights, self.sha256).run(
-            None, {"picture": np.pad(prepared, rest)[None]}
-        )[0][0]
-        return out
+        padded, session = np.pad(prepared, rest), _session(self.weights, self.sha256)
+        out = np.float32(0)
+        for upside, mirrored in _VIEWS[: self.views]:
+            (seen,) = session.run(None, {"picture": _flipped(padded, upside, mirrored)[None]})
+            out = out + _unflipped(seen[0], upside, mirrored)
+        return np.asarray(out / np.float32(self.views), np.float32)
 
     def _cleaned(self, mask: Mask) -> Mask:
         """Without small pieces and small holes."""
@@ -180,6 +186,28 @@ def _full(cells: NDArray[np.float32]) -> FloatMap:
     _, rows, columns = cells.shape
     logit = cells.reshape(STRIDE, STRIDE, rows, columns).transpose(2, 0, 3, 1).reshape(rows * STRIDE, columns * STRIDE)
     return np.tanh(logit / 2)
+
+
+def _flipped(planes: NDArray[np.float32], upside: bool, mirrored: bool) -> NDArray[np.float32]:
+    """Rows, columns of the last two axes the other way round."""
+    return np.ascontiguousarray(planes[..., :: -1 if upside else 1, :: -1 if mirrored else 1])
+
+
+def _unflipped(seen: NDArray[np.float32], upside: bool, mirrored: bool) -> NDArray[np.float32]:
+    """The network's output for a flipped picture -> what it says of the picture as it is."""
+    out = _flipped(seen, upside, mirrored)
+    at = dict(zip(CHANNELS, np.split(out, np.cumsum(list(CHANNELS.values()))[:-1]), strict=True))  # views into out
+    pixels = at["ridges"].reshape(STRIDE, STRIDE, *out.shape[1:])
+    pixels[:] = pixels[:: -1 if upside else 1, :: -1 if mirrored else 1].copy()
+    if upside != mirrored:
+        at["orientation"][1] *= -1
+    if mirrored:
+        at["direction"][0] *= -1
+        at["offset"][0] *= -1
+    if upside:
+        at["direction"][1] *= -1
+        at["offset"][1] *= -1
+    return out
 
 
 def _probability(logit: NDArray[np.float32]) -> NDArray[np.float32]:

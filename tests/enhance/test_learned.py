@@ -91,3 +91,22 @@ def test_heads_alone(drawn: Drawn) -> None:
     assert np.rad2deg(np.median(off)) < 3
     assert coherence[drawn.truth.mask].mean() > 0.8
     assert not coherence[~drawn.truth.mask].any()
+
+
+def test_views_read_a_flipped_picture_as_the_flipped_reading(drawn: Drawn) -> None:
+    picture = drawn.picture[:304, :304]
+    network = Network(views=4)
+    upright = network.channels(picture)
+    for rows, columns in ((-1, 1), (1, -1), (-1, -1)):
+        flipped = network.channels(np.ascontiguousarray(picture[::rows, ::columns]))
+        for name, seen in flipped.items():
+            expected = upright[name][:, ::rows, ::columns].copy()
+            if name == "ridges":  # the pixels of a cell turn too
+                shape = expected.shape[1:]
+                expected = expected.reshape(4, 4, *shape)[::rows, ::columns].reshape(16, *shape)
+            elif name == "orientation":
+                expected[1] *= rows * columns
+            elif name in ("direction", "offset"):
+                expected[0] *= columns
+                expected[1] *= rows
+            assert np.allclose(seen, expected, atol=1e-3), name

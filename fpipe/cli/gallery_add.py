@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fpipe.service.workers import Stop
 
 _KINDS: tuple[Kind, ...] = ("plain", "rolled", "latent")
+_LATENTS, _LEAST_SCORE = 5, 1e-6
+"""Of a reverse search: how many latents are told of each print, and of what score at least: any agreement."""
 
 
 @click.command(
@@ -65,6 +67,7 @@ _KINDS: tuple[Kind, ...] = ("plain", "rolled", "latent")
     help="Leave out a print that takes longer to read; 0 allows any time.",
 )
 @click.option("--quarantine", type=click.Path(path_type=Path), metavar="CSV", help="Write what is left out, and why.")
+@click.option("--reverse", is_flag=True, help="Then search each new print of a finger among GALLERY's latents.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a print, then a summary line.")
 def add(
     gallery: Path,
@@ -79,6 +82,7 @@ def add(
     max_errors: int | None,
     timeout: float,
     quarantine: Path | None,
+    reverse: bool,
     as_json: bool,
     **how: Any,
 ) -> int:
@@ -111,6 +115,8 @@ def add(
         tally = _Tally(advance, list_it, stop, max_errors, as_json=as_json)
         run = _rehearse if dry_run else _enroll
         document = run(gallery, found(), tally, how)
+        if reverse and not stop.asked:
+            _search_latents(gallery, tally.fingers, stop, as_json=as_json)
     interrupted = stop.asked and not tally.too_many
     if as_json:
         ended = {"interrupted": interrupted, "too_many_errors": tally.too_many}
@@ -168,6 +174,7 @@ class _Tally:
     ) -> None:
         self.counts = Counter(added=0, known=0, quarantined=0)
         self.seconds = Counter[str]()
+        self.fingers = list[int]()
         self.too_many = False
         self._advance, self._list_it, self._stop = advance, list_it, stop
         self._max_errors, self._as_json = max_errors, as_json
@@ -180,6 +187,8 @@ class _Tally:
         self.seconds.update(dict(outcome.seconds))
         self._advance(outcome.path != self._path, outcome.status == "added")
         self._path = outcome.path
+        if outcome.status == "added" and outcome.record is not None and outcome.record.kind != "latent":
+            self.fingers.append(outcome.record.id)
         if outcome.status == "quarantined":
             self._list_it(outcome)
             if self._max_errors is not None and self.counts["quarantined"] > self._max_errors and not self._stop.asked:
@@ -211,6 +220,23 @@ def _enroll(gallery: Path, found: Iterable[Source], tally: _Tally, how: dict[str
         prints = len(opened.print_ids())
     steps = {step: round(spent, 3) for step, spent in tally.seconds.items()}
     return {**tally.counts, "prints": prints, "seconds": round(seconds, 3), "steps": steps}
+
+
+def _search_latents(gallery: Path, ids: list[int], stop: Stop, *, as_json: bool) -> None:
+    """The unsolved latents that each new print may be the mate of, the best few that agree in anything."""
+    from fpipe.service.reverse import among_latents
+    from fpipe.service.search import open_searcher
+
+    with open_searcher(gallery) as searcher:
+        for found in among_latents(searcher, ids, least=_LEAST_SCORE, listed=_LATENTS):
+            if as_json:
+                print_json_line({"type": "reverse", **found.as_document()})
+            for c in () if as_json else found.candidates:
+                click.echo(f"{found.record.print}: latent {c.rank}. {c.record.print}, score {c.score:.2f}")
+            if found.notice:
+                notice(found.notice)
+            if stop.asked:
+                return
 
 
 def _rehearse(gallery: Path, found: Iterable[Source], tally: _Tally, how: dict[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,13 @@ from fpipe.index import Gallery, NewPrint
 from fpipe.index.records import Kind
 from fpipe.pipeline.compare import comparer
 from fpipe.service.gallery_files import Details, Source
-from fpipe.service.intake import Looked, Outcome, Read, Task, work
+from fpipe.service.intake import Looked, Outcome, Read, Task, Twin, work
 from fpipe.service.pending import found_in, sources, tasks_of
 from fpipe.service.storing import Batch, describe, open_for_writing
 from fpipe.service.workers import Stop, spread
+
+_RECENT = 4096
+"""Prints for which it is remembered that they were begun, or left out: many more than are under way at a time."""
 
 __all__ = ["Outcome", "create_gallery", "enroll", "enroll_sources", "rebuild_gallery"]
 
@@ -89,23 +92,36 @@ def enroll_sources(
     with open_for_writing(path) as gallery:
         intake = _Intake(gallery, mixed=mixed)
         tasks = tasks_of(gallery, found, preset=preset, mixed=mixed, limit=limit)
-        with closing(read_all(tasks, jobs, seconds, stop)) as results:
+        with closing(read_all(_with_twins(tasks), jobs, seconds, stop)) as results:
             for task, result in results:
                 assert not isinstance(result, Looked)
                 yield from intake.take(task, result)
         yield from intake.store()
 
 
+def _with_twins(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Copies often lie beside each other: what is under way is not read a second time."""
+    recent = dict[tuple[object, ...], None]()
+    for task in tasks:
+        if task.outcome is None:
+            yield replace(task, twin=task.reading in recent)
+            recent[task.reading] = None
+            if len(recent) > _RECENT:
+                del recent[next(iter(recent))]
+        else:
+            yield task
+
+
 def read_all(
     tasks: Iterable[Task], jobs: int, seconds: float | None, stop: Stop | None
-) -> Generator[tuple[Task, Read | Looked | Outcome], None, None]:
+) -> Generator[tuple[Task, Read | Looked | Twin | Outcome], None, None]:
     """The tasks with what reading gave, in their order; what is known already is passed on."""
     return spread(
         work,
         tasks,
         jobs,
         Task.died,
-        ready=lambda task: task.outcome,
+        ready=lambda task: Twin() if task.twin else task.outcome,
         seconds=seconds,
         overdue=partial(_overdue, seconds),
         stop=stop,
@@ -123,13 +139,21 @@ class _Intake:
         self.gallery = gallery
         self.mixed = mixed
         self._batch: Batch[tuple[Task, Read | Outcome]] = Batch()
+        self._left = dict[tuple[object, ...], Outcome]()
 
-    def take(self, task: Task, result: Read | Outcome) -> Iterator[Outcome]:
+    def take(self, task: Task, result: Read | Twin | Outcome) -> Iterator[Outcome]:
         """One more result; yields what has become certain."""
+        if isinstance(result, Twin):
+            yield from self.store()
+            result = self._known(task) or self._as_its_twin(task)
         if isinstance(result, Read):
             if self._depends_on_batch(result.new):
                 yield from self.store()
             result = self._judged(task, result)
+        if isinstance(result, Outcome) and result.status == "quarantined":
+            self._left[task.reading] = result
+            if len(self._left) > _RECENT:
+                del self._left[next(iter(self._left))]
         if isinstance(result, Outcome) and not self._batch.items:
             yield result  # nothing is waiting to be stored, so it is certain
         elif self._batch.add((task, result)):
@@ -157,6 +181,22 @@ class _Intake:
             or (new.kind == held.kind and new.extraction_digest != held.extraction_digest)
             for held in self._held()
         )
+
+    def _known(self, task: Task) -> Outcome | None:
+        try:
+            return found_in(self.gallery, task, ())
+        except InputRefused as error:
+            return task.set_aside(error, "store")
+
+    def _as_its_twin(self, task: Task) -> Read | Outcome:
+        """Known by now, or left out for the same reason; where that was not in the bytes, it is read after all."""
+        first = self._left.get(task.reading)
+        if first is not None and first.stage != "store":
+            message = first.message.replace(first.file, task.name, 1)
+            return task.told("quarantined", code=first.code, message=message, stage=first.stage)
+        result = work(replace(task, twin=False))
+        assert isinstance(result, Read | Outcome)
+        return result
 
     def _judged(self, task: Task, read: Read) -> Read | Outcome:
         new = read.new

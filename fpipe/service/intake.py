@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -75,6 +76,7 @@ class Task:
     preset : how a picture is read; None for templates, which need none
     keep : whether the file's bytes are wanted
     only_look : read the picture but extract nothing, for an estimate
+    twin : the same was begun a moment ago under another name
     """
 
     source: Source
@@ -85,7 +87,13 @@ class Task:
     preset: Preset | None = None
     keep: bool = True
     only_look: bool = False
+    twin: bool = False
     outcome: Outcome | None = None
+
+    @property
+    def reading(self) -> tuple[object, ...]:
+        """What decides what reading gives."""
+        return self.sha256, self.part, self.details.ppi, self.preset and self.preset.extraction_digest
 
     def set_aside(self, error: FpipeError, stage: Stage) -> Outcome:
         """Left out for this reason."""
@@ -125,6 +133,11 @@ class Looked:
 
     format: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Stands for the result of a task that gives what an earlier one gave."""
 
 
 def work(task: Task) -> Read | Looked | Outcome:
@@ -195,7 +208,7 @@ def _imported(data: bytes, task: Task) -> tuple[Template, dict[str, Any], tuple[
     template = blob.quantised(file.template)
     facts = {
         "ppi": float(PPI),
-        "ppi_origin": "file" if ppi is None else "option",
+        "ppi_origin": "file" if ppi is None or math.isnan(ppi) else getattr(ppi, "origin", "option"),
         "format": TEMPLATE,
         "width": template.width,
         "height": template.height,

@@ -13,7 +13,7 @@ from typing import Any
 from fpipe.index import Gallery
 from fpipe.service.enroll import read_all
 from fpipe.service.gallery_files import Source
-from fpipe.service.intake import Looked, Outcome, Read, Task
+from fpipe.service.intake import Looked, Outcome, Read, Task, Twin
 from fpipe.service.pending import tasks_of
 from fpipe.service.workers import Stop
 
@@ -132,6 +132,7 @@ def rehearse(
         counts = Rehearsal(free_bytes=shutil.disk_usage(path).free)
         with closing(read_all(_looking(tasks), jobs, seconds, stop)) as results:
             for task, result in results:
+                assert not isinstance(result, Twin)
                 tell(counts.count(task, result))
     return counts
 

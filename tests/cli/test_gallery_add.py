@@ -184,6 +184,23 @@ def test_a_card_on_the_command_line(gallery: Path) -> None:
     assert (items[0]["kind"], items[0]["part"], summary["prints"]) == ("rolled", "idc=1", 1)
 
 
+def test_new_prints_are_searched_among_the_latents(gallery: Path) -> None:
+    for name in ("latent-1.png", "p1-right-index.png"):
+        shutil.copy(samples.folder() / name, name)
+    options = ["--preset", "fast", "--timeout", 0, "--json", "--reverse"]
+    *_, summary = map(json.loads, run("add", gallery, "latent-1.png", "--kind", "latent", *options).stdout.splitlines())
+    assert summary["added"] == 1
+    done = run("add", gallery, FIRST, "p1-right-index.png", *options)
+    told = [line for line in map(json.loads, done.stdout.splitlines()) if line["type"] == "reverse"]
+    assert [line["print"] for line in told] == [FIRST, "p1-right-index.png"]
+    assert {line["latents_searched"] for line in told} == {1}
+    for line in told:
+        assert [c["print"] for c in line["candidates"]] in ([], ["latent-1.png"])
+    assert json.loads(done.stdout.splitlines()[-1])["type"] == "summary"
+    again = run("add", gallery, FIRST, *options)
+    assert '"reverse"' not in again.stdout
+
+
 def test_lines_of_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = [0.0]
     monkeypatch.setattr(batch.time, "monotonic", lambda: now[0])

@@ -21,9 +21,11 @@ from fpipe.formats.exchange.records import parse
 from fpipe.index import Gallery
 from fpipe.minutiae.files import write_template
 from fpipe.pipeline.presets import load_preset
+from fpipe.service import enroll as enrolment
 from fpipe.service.cards import image_of
 from fpipe.service.enroll import create_gallery, enroll, enroll_sources
 from fpipe.service.gallery_files import Details
+from fpipe.service.intake import work
 from fpipe.service.pending import sources
 from fpipe.service.reading import read_print
 from fpipe.service.reextract import reextract
@@ -174,6 +176,22 @@ def test_a_dry_run_changes_nothing(card: Path, filled: Path, tmp_path: Path) -> 
     known = rehearse(filled, sources([card]), told.append, preset=PRESET)
     assert known.counts == {"new": 0, "known": 3, "quarantined": 5}
     assert known.seconds(1) is None
+
+
+def test_copies_beside_each_other_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / f"{number}.png" for number in range(6)]
+    data = sample_pictures(1)[0].read_bytes()
+    for number, file in enumerate(files):
+        file.write_bytes(data if number < 3 else data[: len(data) // 2])
+    create_gallery(tmp_path / "g")
+    calls = []
+    monkeypatch.setattr(enrolment, "work", lambda task: (calls.append(task.name), work(task))[1])
+    found = list(enroll(tmp_path / "g", files, preset=PRESET))
+    assert calls == [files[0].as_posix(), files[3].as_posix()]
+    assert [o.status for o in found] == ["added", "known", "known", *["quarantined"] * 3]
+    assert {o.code for o in found[3:]} == {"truncated"}
+    assert [o.message.startswith(o.file) for o in found[3:]] == [True] * 3
+    assert [o.path for o in found] == [file.as_posix() for file in files]
 
 
 # -- the same content, however it came ---------------------------------------------------------------------------------

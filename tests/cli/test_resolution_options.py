@@ -34,7 +34,7 @@ def shown(ppi: float | None) -> None:
     [
         ([], "None None"),
         (["--ppi", "1000"], "1000.0 option"),
-        (["--scale", "10,10,10,797.4,20"], "1000.0 scale"),  # 787.4 px in 20 mm: 39.37 px a mm
+        (["--scale", "0,0,0,2000,50.8"], "1000.0 scale"),
         (["--estimate-ppi"], "nan estimated"),
     ],
 )

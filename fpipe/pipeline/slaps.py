@@ -28,13 +28,17 @@ FINGERS_OF: dict[int, tuple[int, ...]] = {
     43: (8, 7),
     44: (9, 8),
     45: (10, 9),
+    46: (7, 2),
     47: (2, 3, 4),
     48: (3, 4, 5),
     49: (9, 8, 7),
     50: (10, 9, 8),
+    51: (2, 3, 4, 5),
+    52: (10, 9, 8, 7),
 }
 """Position of a slap (FGP) -> positions of its fingers from left to right, as they lie on the picture."""
-BOTH_THUMBS = 15
+TWO_HANDS = (15, 46)
+"""Positions of which each finger is of another hand."""
 NARROWEST = 0.75
 """Share of the little finger's width that every other finger of the hand has at least."""
 _REDUCE = 4
@@ -133,10 +137,10 @@ class Slaps(Params):
             raise _refusal(where, position, "all its fingers are said to be missing")
         waves = self._waves(image)
         labels, pieces = self._pieces(self._prevailing(waves, self.pure))
-        thumbs = position == BOTH_THUMBS  # two hands, so no common tilt
-        tilt = 0.0 if thumbs else _mean_tilt(pieces)
+        apart = position in TWO_HANDS  # so there is no common tilt
+        tilt = 0.0 if apart else _mean_tilt(pieces)
         tips = self._tips(pieces, tilt)
-        if not thumbs:  # where the joints below are known, the tilt is known better
+        if not apart:  # where the joints below are known, the tilt is known better
             tilt = _mean_tilt(tips)
             tips = self._tips(pieces, tilt)
         tips = self._chosen(tips, len(expected), tilt)
@@ -152,7 +156,7 @@ class Slaps(Params):
 
     def _prevailing(self, waves: FloatMap, least: float) -> Mask:
         closed = cv2.morphologyEx((waves > least).astype(np.uint8), cv2.MORPH_CLOSE, _disc(self.close_px))
-        return _opened(_filled(closed, np.pi / 4 * self.hole_px**2 / _REDUCE**2), self.open_px)
+        return _opened(_filled(np.asarray(closed, np.uint8), np.pi / 4 * self.hole_px**2 / _REDUCE**2), self.open_px)
 
     def _grown(self, labels: NDArray[np.int32], faint: Mask) -> NDArray[np.int32]:
         """Pieces with the faint ridges around them, each cell to the nearest piece."""
@@ -186,9 +190,9 @@ class Slaps(Params):
             rows, columns = np.nonzero(labels == label)
             area = float(len(rows)) * _REDUCE**2
             if area >= self.least_area_px / 2:
-                points = (np.stack([columns, rows], 1) + 0.5) * _REDUCE
-                border = bool(columns.min() == 0 or columns.max() == labels.shape[1] - 1)
-                pieces.append(_Piece(label, area, points.mean(0), points, border))
+                points = (np.stack([columns, rows], 1).astype(np.float64) + 0.5) * _REDUCE
+                border = bool(columns.min() == 0 or columns.max() == mask.shape[1] - 1)
+                pieces.append(_Piece(label, area, np.asarray(points.mean(axis=0), np.float64), points, border))
         return labels, pieces
 
     def _parts(self, piece: Mask) -> list[Mask]:
@@ -243,7 +247,7 @@ class Slaps(Params):
             raise _refusal(where, position, f"the pieces are {told} px wide: too different for fingers of one hand")
 
     def _cut(self, image: GrayImage, labels: NDArray[np.int32], tip: _Piece, position: int, tilt: float) -> Finger:
-        grown = (np.argwhere(labels == tip.label)[:, ::-1] + 0.5) * _REDUCE
+        grown = (np.argwhere(labels == tip.label)[:, ::-1].astype(np.float64) + 0.5) * _REDUCE
         along = _along(grown, tilt)
         points = grown[along <= along.min() + self.long * _width(tip, tilt)]
         height, width = image.shape
@@ -351,8 +355,8 @@ def _order_notices(
     Both the other way round is the other hand, or a picture upside down or mirrored; one of them is only said.
     """
     widths = dict(zip(expected, (_width(tip, tilt) for tip in tips), strict=True))
-    for little in (5, 10):
-        narrow = [p for p, width in widths.items() if width < NARROWEST * widths.get(little, 0.0)]
+    for end in (5, 10):
+        narrow = [p for p, width in widths.items() if width < NARROWEST * widths.get(end, 0.0)]
         if len(narrow) > 1 or (narrow and narrow[0] not in (2, 7)):
             reason = "a piece between them is much narrower than the little finger: writing, or a finger hardly printed"
             raise _refusal(where, position, reason)

@@ -103,6 +103,7 @@ class Gallery:
         self.writing = writing
         self._held = held
         self._ids: tuple[tuple[int, int], NDArray[np.int64], NDArray[np.int64]] | None = None
+        self._selected: tuple[tuple[int, int], Selection, Selected] | None = None
 
     @classmethod
     def create(cls, path: Path, *, comparison_digest: str, descriptor_bytes: int, keep_originals: bool = True) -> Self:
@@ -301,8 +302,11 @@ class Gallery:
         return content_digest(self.database)
 
     def select(self, selection: Selection) -> Selected:
-        """The prints that a selection means."""
-        return select(self.database, selection)
+        """The prints that a selection means; kept for the next question of the same, until something changes."""
+        stamp = self.database.stamp()
+        if self._selected is None or self._selected[:2] != (stamp, selection):
+            self._selected = stamp, selection, select(self.database, selection)
+        return self._selected[2]
 
     def search(self, bits: NDArray[np.uint8], k: int, among: NDArray[np.int64] | None = None) -> Hits:
         """The k nearest stored descriptors of each query: exact, the same whatever the threads and segments.

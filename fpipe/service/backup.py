@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, IntegrityError, NoBackup, UsageError
+from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, IntegrityError, Locked, NoBackup, UsageError
 from fpipe.core.files import (
     PRIVATE_FILE,
     PRIVATE_FOLDER,
@@ -213,8 +213,11 @@ class Backups:
         return gone
 
     def sweep(self) -> None:
-        """Delete objects that no backup needs: those of interrupted ones may be of prints that were removed since."""
-        with disk_errors(self.folder):
+        """Delete objects that no backup needs: those of interrupted ones may be of prints that were removed since.
+
+        None are deleted where a backup is so damaged that what it needs is not known: ``problems`` names it.
+        """
+        with disk_errors(self.folder), contextlib.suppress(IntegrityError):
             for path in self.strangers():
                 path.unlink()
 
@@ -260,11 +263,13 @@ class _Making:
 
     def make(self) -> Made:
         """A moment of the database, and what it names; again where a writer took some of that away meanwhile."""
-        accessed = self._accesses()  # first: what they saw of the changes is in the database then
         before: list[str] | None = None
         for _ in range(_TRIES):
             copy = self.backups.incoming / "gallery.db"
+            accessed = self._accesses()  # first: what they saw of the changes is in the database then
             self.gallery.database.copy_to(copy)
+            if not self._accesses().startswith(accessed):
+                continue  # a removal made it forget something meanwhile
             with _opened_copy(copy) as database:
                 missing = list(self._copy_files(database))
                 head, created = log.head(database), _created(database)
@@ -273,6 +278,10 @@ class _Making:
             if not missing or missing == before:
                 break
             before = missing
+        else:
+            raise Locked(where=str(self.gallery.path), reason="other commands remove prints from it all the time")
+        if accessed:
+            self._count(self.backups.put(accessed), len(accessed))
         size = copy.stat().st_size
         sha256, new = self.backups.put_database(copy)
         self._count(new, size)
@@ -282,7 +291,7 @@ class _Making:
             at=stamp()["at"],
             gallery=str(self.gallery.path.resolve()),
             database=sha256,
-            accesses=accessed,
+            accesses=sha256_hex(accessed) if accessed else "",
             created=created,
             head=head,
             prints=prints,
@@ -293,14 +302,11 @@ class _Making:
         self.backups.sweep()
         return Made(backup, files, self.copied, self.bytes)
 
-    def _accesses(self) -> str:
+    def _accesses(self) -> bytes:
         file = self.gallery.accesses.path
         with disk_errors(file):
             data = file.read_bytes() if file.exists() else b""
-        data = data[: data.rfind(b"\n") + 1]  # another command may be writing a line
-        if data:
-            self._count(self.backups.put(data), len(data))
-        return sha256_hex(data) if data else ""
+        return data[: data.rfind(b"\n") + 1]  # another command may be writing a line
 
     def _copy_files(self, database: Database) -> Iterator[str]:
         """Copies what is not there yet; yields what is missing or damaged in the gallery."""

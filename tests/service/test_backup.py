@@ -13,7 +13,10 @@ from gallery_maker import assert_holds, filled, new_print, traces
 from fpipe.core.errors import BackupUnknown, GalleryExists, IntegrityError, NoBackup, UsageError
 from fpipe.index import Gallery, NewPrint, segments
 from fpipe.service import backup as module
+from fpipe.service.audit import note
+from fpipe.service.audit import problems as audit_problems
 from fpipe.service.backup import Backups, back_up, leftovers, problems, restore
+from fpipe.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
 PRINTS = 14
@@ -159,6 +162,45 @@ def test_a_removal_meanwhile_leaves_nothing(
         assert traces(tmp_path / "b", gone) == []
     restore(tmp_path / "b", tmp_path / "new")
     assert_holds(tmp_path / "new", [p for p in prints if p not in (prints[9], prints[4])])
+
+
+def test_what_is_forgotten_meanwhile_is_not_in_it(
+    held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, prints = held
+    with Gallery.open(path) as gallery:
+        note(gallery, "searched", latent="other.png")
+        note(gallery, "searched", latent=prints[6].print, sha256=prints[6].sha256)
+    copy_to, done = Database.copy_to, []
+
+    def removing(database: Database, target: Path) -> None:
+        if not done:
+            done.append(1)
+            with Gallery.open(path, write=True) as gallery:
+                gallery.remove([prints[6].print])
+        copy_to(database, target)
+
+    monkeypatch.setattr(Database, "copy_to", removing)
+    back_up(path, tmp_path / "b")
+    assert traces(tmp_path / "b", prints[6]) == []
+    restore(tmp_path / "b", tmp_path / "new")
+    with Gallery.open(tmp_path / "new") as gallery:
+        assert audit_problems(gallery) == []
+        assert gallery.accesses.head()[0] == 2
+
+
+def test_a_damaged_older_one_does_not_hinder_the_next(held: tuple[Path, list[NewPrint]], tmp_path: Path) -> None:
+    path, prints = held
+    first = back_up(path, tmp_path / "b").backup
+    with Gallery.open(path, write=True) as gallery:
+        gallery.add([new_print(90)])
+    back_up(path, tmp_path / "b")
+    place = Backups(tmp_path / "b").object(first.database)
+    place.write_bytes(place.read_bytes()[:5000])
+    third = back_up(path, tmp_path / "b")
+    assert [line for line in problems(tmp_path / "b") if place.name not in line] == []
+    restore(tmp_path / "b", tmp_path / "new", at=third.backup.id)
+    assert_holds(tmp_path / "new", [*prints, new_print(90)])
 
 
 def test_the_oldest_are_deleted_with_what_only_they_need(held: tuple[Path, list[NewPrint]], tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def check(gallery: Path, deep: bool, as_json: bool) -> int:
 
     Given a folder that `fpipe gallery backup` wrote to, compare every byte of it.
     """
-    from fpipe.service.backup import is_backup
+    from fpipe.service.backup_folder import is_backup
     from fpipe.service.custody import check_backups, check_gallery
 
     kept = is_backup(gallery)

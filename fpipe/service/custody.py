@@ -19,6 +19,7 @@ from fpipe.core.errors import (
 )
 from fpipe.index import Gallery
 from fpipe.service import audit, backup
+from fpipe.service.backup_folder import Backups, is_backup
 from fpipe.store.lock import writer_lock
 from fpipe.store.sums import Sums
 
@@ -77,7 +78,7 @@ def check_backups(folder: Path) -> Checked:
 
     Raises NoBackup.
     """
-    return Checked(backup.problems(folder), backup.leftovers(folder), len(backup.Backups.open(folder).ids()))
+    return Checked(backup.problems(folder), backup.leftovers(folder), len(Backups.open(folder).ids()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +149,10 @@ def holding(gallery: Gallery, files: Iterable[str]) -> Iterator[Holding]:
     wanted = list(files)
     for place, noted in _noted(gallery).items():
         folder = Path(place)
-        if not backup.is_backup(folder):
+        if not is_backup(folder):
             yield from (Holding(place, number, at, None) for number, at in noted.items())
             continue
-        backups = backup.Backups.open(folder)
+        backups = Backups.open(folder)
         for number in backups.ids():
             try:
                 kept = backups.backup(number)

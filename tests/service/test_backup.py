@@ -15,7 +15,8 @@ from fpipe.index import Gallery, NewPrint, segments
 from fpipe.service import backup as module
 from fpipe.service.audit import note
 from fpipe.service.audit import problems as audit_problems
-from fpipe.service.backup import Backups, back_up, leftovers, problems, restore
+from fpipe.service.backup import back_up, leftovers, problems, restore
+from fpipe.service.backup_folder import Backups
 from fpipe.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,7 +144,7 @@ def test_a_removal_meanwhile_leaves_nothing(
     held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, prints = held
-    files, done = module._files, []
+    files, done = module.files_of, []
 
     def removing(database: module.Database):
         for sha256, place in files(database):
@@ -153,7 +154,7 @@ def test_a_removal_meanwhile_leaves_nothing(
                     gallery.remove([prints[9].print, prints[4].print])
             yield sha256, place
 
-    monkeypatch.setattr(module, "_files", removing)
+    monkeypatch.setattr(module, "files_of", removing)
     made = back_up(path, tmp_path / "b")
     monkeypatch.undo()
     assert done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, get_args
 
 Hand = Literal["right", "left"]
@@ -13,6 +14,7 @@ _PLAIN_THUMBS = {"11": "right_thumb", "12": "left_thumb"}
 _OTHER_WORDS = {"fore": "index", "forefinger": "index", "pinky": "little", "small": "little"}
 
 
+@lru_cache(maxsize=1024)
 def finger_name(text: str) -> str:
     """The finger's name where it is one of the ten, else the text as it is.
 

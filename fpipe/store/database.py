@@ -290,6 +290,8 @@ def _errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translated(path, error) from error
+    except UnicodeDecodeError as error:  # SQLite names what it misses, in bytes that are no text
+        raise IntegrityError(where=str(path), reason=f"the database is damaged: {error}") from error
 
 
 def _translated(path: Path, error: sqlite3.Error) -> FpipeError:

@@ -47,6 +47,8 @@ def content(gallery: Gallery) -> dict[str, Any]:
         "templates": gallery.templates(gallery.print_ids()),
         "originals": [gallery.original(record) for record in records],
         "methods": gallery.extraction_digests(),
+        "links": gallery.subjects.links(),
+        "digest": gallery.digest(),
         "log": gallery.database.rows("SELECT * FROM log"),
         "hits": tuple(getattr(hits, name).tobytes() for name in ("print_id", "similarity", "x", "y", "direction")),
     }
@@ -110,6 +112,18 @@ def test_flipped_bytes(whole: Path, copy: Path, kind: str) -> None:
         _tidy(copy)
     file.write_bytes(data)
     assert used(copy) == (right, [])
+
+
+@pytest.mark.parametrize("name", [b"newer.preset", b"amended.fields", b"ppi_origin TEXT"])
+def test_a_schema_whose_names_are_no_text_is_said(copy: Path, name: bytes) -> None:
+    """SQLite names what it misses by the bytes it found, which can't be decoded."""
+    file = copy / "gallery.db"
+    damaged = bytearray(file.read_bytes())
+    damaged[damaged.index(name)] ^= 0x80
+    file.write_bytes(bytes(damaged))
+    found, said = used(copy)
+    assert found is None
+    assert any("damaged" in line for line in said)
 
 
 @pytest.mark.parametrize("kind", ["database", "segment", "original"])

@@ -23,7 +23,12 @@ from fpipe.report.drawing import Figure, Pictures, blank, marked, side_by_side, 
 if TYPE_CHECKING:
     from fpipe.service.search import Candidate, Search
 
-ORIGIN_WORDS = {"file": "stated in the file", "option": "given by the operator"}
+ORIGIN_WORDS = {
+    "file": "stated in the file",
+    "option": "given by the operator",
+    "scale": "measured by the operator on a scale in the picture",
+    "estimated": "ESTIMATED from the distance of the ridges",
+}
 KIND_LETTERS = ("-", "E", "B")
 """Of minutia types in the tables of pairs, as KIND_NAMES."""
 

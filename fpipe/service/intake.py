@@ -21,6 +21,7 @@ from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import Preset
 from fpipe.service.cards import image_of
 from fpipe.service.gallery_files import UNSAID, Details, Source, read_bytes
+from fpipe.service.reading import lacking
 from fpipe.service.storing import guarded, vectors_of
 
 Status = Literal["added", "known", "quarantined", "new"]
@@ -215,7 +216,7 @@ def _imported(data: bytes, task: Task) -> tuple[Template, dict[str, Any], tuple[
         "preset": "imported",
         "extraction_digest": template.source.partition(":")[0] or "unknown",
     }
-    return template, facts, tuple(file.notices)
+    return template, facts, (*file.notices, *lacking(template))
 
 
 def _new(task: Task, data: bytes, template: Template, facts: dict[str, Any]) -> NewPrint:

@@ -206,7 +206,8 @@ def _marked(
         method = f"{preset.extraction_digest}+{method}"
     template = quantised(theirs.template)
     seconds = {"read": middle - start, "extract": time.perf_counter() - middle}
-    notices = (*theirs.notices, *(lacking(template) if use == "markup" else ()))
+    told = f"{int(theirs.examiner.sum())} of {len(template.minutiae)} minutiae are the markup's (Type-9, {marks.block})"
+    notices = (told, *theirs.notices, *(lacking(template) if use == "markup" else ()))
     return Reading(
         name, picture, image, template, preset.name, seconds, method, use, theirs.examiner, facts_of(marks), notices
     )

@@ -105,10 +105,18 @@ def write_search_report(
 
 
 def report_name(latent: str, sha256: str) -> str:
-    """A file name for the report of a latent that every file system takes: letters, digits, - and _ of any script."""
-    stem = unicodedata.normalize("NFC", PurePosixPath(latent.replace("\\", "/")).stem)
-    safe = re.sub(r"[^\w-]+", "-", stem).strip("-")[:48] or "latent"
-    return f"{safe}-{sha256[:8]}.html"
+    """A file name for the report of a latent that every file system takes: letters, digits, - and _ of any script.
+
+    Of a picture in an exchange file, ``card.an2#7``, it says which one, since all are of one sha256.
+    """
+    name = unicodedata.normalize("NFC", PurePosixPath(latent.replace("\\", "/")).name)
+    file, mark, choice = name.rpartition("#")
+    stem = _safe(PurePosixPath(file if mark else name).stem)[:48] or "latent"
+    return "-".join(part for part in (stem, _safe(choice)[:20] if mark else "", f"{sha256[:8]}.html") if part)
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^\w-]+", "-", text).strip("-")
 
 
 @lru_cache(maxsize=1)

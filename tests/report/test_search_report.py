@@ -309,6 +309,9 @@ def test_report_names_are_safe_everywhere(name: str) -> None:
         ("../../etc/passwd", "passwd-01234567.html"),
         ("....", "latent-01234567.html"),
         ("بصمة.png", "بصمة-01234567.html"),
+        ("cards/a.an2#7", "a-7-01234567.html"),
+        ("a.an2#idc=3", "a-idc-3-01234567.html"),
+        ("#7", "latent-7-01234567.html"),
     ],
 )
 def test_report_names(latent: str, expected: str) -> None:

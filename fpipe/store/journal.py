@@ -44,13 +44,20 @@ class Journal:
             with open_private(self.path) as stream:
                 last, end = self._last(stream)
                 entry = chain.seal(payload, last.number + 1 if last else 1, last.chain if last else b"")
-                stream.seek(end)
-                stream.truncate()  # half a line, of a process that died: nobody was told that it is there
+                self._cut(stream, end)
                 stream.write(_rendered(entry))
                 _sync(stream)
             if new:
                 sync_folder(self.path.parent)
         return entry.number
+
+    def _cut(self, stream: BinaryIO, end: int) -> None:
+        """Cut half a line away, of a process that died: nobody was told that it is there."""
+        stream.seek(end)
+        if _whole(stream.read()):
+            raise IntegrityError(where=str(self.path), reason="the end of its last entry was changed")
+        stream.seek(end)
+        stream.truncate()
 
     def _last(self, stream: BinaryIO) -> tuple[Entry | None, int]:
         """The last whole line, and where it ends."""
@@ -81,13 +88,21 @@ class Journal:
         return (last.number, last.chain.hex()) if last else (0, "")
 
     def forget(self, unwanted: Callable[[dict[str, Any]], bool]) -> int:
-        """Erase what those entries said that ``unwanted`` says of; returns their number."""
+        """Erase what those entries said that ``unwanted`` says of; returns their number.
+
+        Raises IntegrityError, and erases nothing, where an entry can't be read: it may be one of them.
+        """
         if not self.path.exists():
             return 0
         count = 0
         with self._held(), disk_errors(self.path), self.path.open("r+b") as stream:
-            for data, at in list(self._lines()):
-                entry = _read(data)
+            lines = [(data, at, _read(data)) for data, at in self._lines()]
+            if not all(entry for *_, entry in lines):
+                raise IntegrityError(
+                    where=str(self.path), reason="an entry is unreadable, so that nothing can be erased"
+                )
+            self._cut(stream, lines[-1][1] + len(lines[-1][0]) + 1 if lines else 0)
+            for data, at, entry in lines:
                 said = entry.payload if entry else None
                 if said is not None and unwanted(said):
                     stream.seek(at)
@@ -103,8 +118,7 @@ class Journal:
     def _tail(self) -> list[str]:
         """Half a line at the end is of a process that died; a whole one without its end was changed."""
         data = self.path.read_bytes()[-(1 << 24) :] if self.path.exists() else b""
-        entry = _read(data[data.rfind(b"\n") + 1 : -1])
-        whole = entry is not None and (entry.salt is None or entry.fits())
+        whole = _whole(data[data.rfind(b"\n") + 1 :])
         return [f"{self.path.name}: the end of the last entry was changed"] if whole else []
 
     def _lines(self) -> Iterator[tuple[bytes, int]]:
@@ -137,6 +151,12 @@ class Journal:
 def _sync(stream: BinaryIO) -> None:
     stream.flush()
     os.fsync(stream.fileno())
+
+
+def _whole(tail: bytes) -> bool:
+    """Whether what follows the last line is an entry whose end is another byte."""
+    entry = _read(tail[:-1])
+    return entry is not None and (entry.salt is None or entry.fits())
 
 
 def _rendered(entry: Entry) -> bytes:

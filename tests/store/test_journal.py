@@ -96,6 +96,26 @@ def test_a_damaged_end_is_not_built_upon(journal: Journal) -> None:
     journal.path.write_bytes(journal.path.read_bytes() + b"no entry\n")
     with pytest.raises(IntegrityError):
         journal.append({"event": "searched"})
+    with pytest.raises(IntegrityError):
+        journal.forget(lambda said: True)
+
+
+def test_a_changed_end_is_neither_cut_away_nor_built_upon(journal: Journal) -> None:
+    data = journal.path.read_bytes()[:-1] + b"\x0b"
+    journal.path.write_bytes(data)
+    assert journal.problems()
+    with pytest.raises(IntegrityError):
+        journal.append({"event": "searched"})
+    with pytest.raises(IntegrityError):
+        journal.forget(lambda said: True)
+    assert journal.path.read_bytes() == data
+
+
+def test_forgetting_cuts_half_a_line_away(journal: Journal) -> None:
+    data = journal.path.read_bytes()
+    journal.path.write_bytes(data + data[: len(data) // 8])
+    assert journal.forget(lambda said: False) == 0
+    assert journal.path.read_bytes() == data
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")

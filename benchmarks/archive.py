@@ -8,9 +8,10 @@ cards beyond that show the same ones again, cut out elsewhere and with another c
 alike.  One card of a hundred (of fewer where there are fewer than 400) is damaged: by turns cut in half, one of its
 pictures cut, emptied; another one is there twice under two names.  With FOLDER, what was drawn is used again.
 
-Measured: prints a second; the share of the processes' time that was not spent in extraction; the memory of the command
-by quarters of the run and of all its processes together; whether what was left out is exactly what was damaged.  Then
-the same with ``kill -9`` every so many seconds, repeated until it ends: the digest of the content must be the same.
+Measured: prints a second; the share of the processes' time that was not spent in reading pictures and extraction (the
+start of the processes, handing over, storing), and with the reading; the memory of the command by quarters of the run
+and of all its processes together; whether what was left out is exactly what was damaged.  Then the same with ``kill -9``
+every so many seconds, repeated until it ends: the digest of the content must be the same.
 """
 
 from __future__ import annotations
@@ -309,13 +310,15 @@ def faults(archive: Archive, cards: Path, items: list[dict[str, Any]], summary: 
 
 def report(summary: dict[str, Any], memory: Memory, jobs: int, wrong: int) -> None:
     seconds, steps = summary["seconds"], summary["steps"]
-    share = 1 - steps["extract"] / (seconds * jobs)
+    beyond = 1 - sum(steps.values()) / (seconds * jobs)
+    pictures = 1 - (sum(steps.values()) - steps["read"]) / (seconds * jobs)
     print("| | |\n|---|---|")
     print(f"| prints added, known, left out | {summary['added']}, {summary['known']}, {summary['quarantined']} |")
     print(f"| left out exactly what was damaged | {'yes' if not wrong else 'NO'} |")
     print(f"| prints/s | {summary['added'] / seconds:.2f} ({seconds:.0f} s) |")
     spent = ", ".join(f"{step} {spent:.1f} s" for step, spent in steps.items())
-    print(f"| beyond extraction | {100 * share:.1f} % of {jobs} x {seconds:.0f} s ({spent} in the workers) |")
+    print(f"| beyond reading and extraction | {100 * beyond:.1f} % of {jobs} x {seconds:.0f} s ({spent}) |")
+    print(f"| the same with the decoding of pictures | {100 * pictures:.1f} % |")
     print(f"| memory of the command by quarters | {memory.quarters()} MiB |")
     print(f"| memory of all processes, largest | {max(memory.together):.0f} MiB |", flush=True)
 

@@ -10,8 +10,8 @@ pictures cut, emptied; another one is there twice under two names.  With FOLDER,
 
 Measured: prints a second; the share of the processes' time that was not spent in reading pictures and extraction (the
 start of the processes, handing over, storing), and with the reading; the memory of the command by quarters of the run
-and of all its processes together; whether what was left out is exactly what was damaged.  Then the same with ``kill -9``
-every so many seconds, repeated until it ends: the digest of the content must be the same.
+and of all its processes together; whether what was left out is exactly what was damaged.  Then the same with
+``kill -9`` every so many seconds, repeated until it ends: the digest of the content must be the same.
 """
 
 from __future__ import annotations

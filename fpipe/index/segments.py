@@ -228,7 +228,8 @@ class SearchBlock:
         for rows in np.split(order, np.flatnonzero(np.diff(weight[order])) + 1):
             if len(rows):
                 index = faiss.IndexBinaryFlat(8 * bits.shape[1])
-                index.use_heap = False  # counts by distance: the same hits as by a heap, for thousands much sooner
+                # counts by distance: the same hits as by a heap, for thousands of them much sooner
+                index.use_heap = False  # type: ignore[attr-defined]  # the stubs lack it
                 index.add(np.ascontiguousarray(bits[rows]))
                 bands.append((float(weight[rows[0]]), rows, index))
         return bands

@@ -45,12 +45,15 @@ def strongest_waves(image: GrayImage, side: int, step: int, least_px: float, mos
         best = (near * wanted).reshape(len(power), -1).argmax(1)
         strongest = near.reshape(len(power), -1)[np.arange(len(power)), best]
         mean = np.stack([_around(one) for one in power * f]).reshape(len(power), -1)[np.arange(len(power)), best]
-        found[0, i] = strongest / total
+        found[0, i] = np.minimum(strongest / total, 1.0)
         found[1, i] = strongest / np.maximum(mean, 1e-9)  # the mean frequency of the bins about it
         found[2, i] = np.sqrt(2 * strongest) / float(taper.sum())
     return Waves(*found)
 
 
 def _around(power: FloatMap) -> FloatMap:
-    """Sums of 3 x 3 bins: a wave that is no whole number of periods lies between bins."""
-    return np.asarray(cv2.boxFilter(power, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT), np.float32)
+    """Sums of 3 x 3 bins: a wave that is no whole number of periods lies between bins.
+
+    Left of the first column lie the waves of the second again, mirrored, so the border is a mirror.
+    """
+    return np.asarray(cv2.boxFilter(power, -1, (3, 3), normalize=False, borderType=cv2.BORDER_REFLECT_101), np.float32)

@@ -120,11 +120,18 @@ def test_real_slaps(data: Path) -> None:
             assert finger.x < x < finger.x + finger.image.shape[1]
             assert finger.y < y < finger.y + finger.image.shape[0]
     assert [f.position for f in Slaps()(slap("valid1.8.an2", 2), 14, "slap").fingers] == [10, 9, 8, 7]
-    card = {2: (270, 620), 3: (550, 250), 4: (930, 220), 5: (1350, 570)}
-    for finger in Slaps()(slap("type-4-14-slaps.an2", 2), 13, "slap").fingers:
-        x, y = card[finger.position]
-        assert finger.x < x < finger.x + finger.image.shape[1]
-        assert finger.y < y < finger.y + finger.image.shape[0]
+    card = {
+        (2, 13): {2: (270, 620), 3: (550, 250), 4: (930, 220), 5: (1350, 570)},
+        (1, 14): {10: (295, 770), 9: (590, 280), 8: (890, 130), 7: (1270, 360)},
+        (3, 15): {6: (200, 640), 1: (680, 560)},
+    }
+    for (idc, position), centres in card.items():
+        found = Slaps()(slap("type-4-14-slaps.an2", idc), position, "slap")
+        assert [f.position for f in found.fingers] == list(centres)
+        for finger in found.fingers:
+            x, y = centres[finger.position]
+            assert finger.x < x < finger.x + finger.image.shape[1]
+            assert finger.y < y < finger.y + finger.image.shape[0]
     # the ring finger is painted over: said to be missing it is left out, and otherwise nobody takes its place
     amputated = slap("type-14-amp-nqm-utf8.an2", 3)
     with pytest.raises(SlapPicture):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 
 from fpipe.core.errors import (
     BadParameter,
@@ -207,12 +207,19 @@ def image_of(data: bytes, part: str, name: str, ppi: float | None = None) -> tup
     Raises InputRefused.
     """
     place, _, finger = part.partition(".")
+    if finger:
+        picture, fingers = _slap(data, place, name.removesuffix(f".{finger}"), ppi)
+        return picture, fingers[int(finger)]
     picture = estimated(partial(read_picture, data, name=name, part=place), name, ppi)
-    image = to_500_ppi(picture, name)
-    if not finger:
-        return picture, image
+    return picture, to_500_ppi(picture, name)
+
+
+@lru_cache(maxsize=1, typed=True)  # the fingers of a slap are asked for one after the other
+def _slap(data: bytes, place: str, name: str, ppi: float | None) -> tuple[Picture, dict[int, GrayImage]]:
+    """A slap's picture, and its fingers at 500 ppi by their positions."""
+    picture, image = image_of(data, place, name, ppi)
     slap = choose(pictures_of(parse(data, name)), place, name, [])
     assert slap.finger is not None
     found = Slaps()(image, slap.finger, name, _missing(slap))
     picture = replace(picture, notices=(*picture.notices, *found.notices))
-    return picture, next(one.image for one in found.fingers if one.position == int(finger))
+    return picture, {finger.position: finger.image for finger in found.fingers}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from exchange_maker import ENVELOPE, NAMED, a_print, header, tagged, whorl
 
 from fpipe.core.errors import NotAnImage, NotFound, SeveralPictures, Truncated
 from fpipe.core.files import sha256_hex
 from fpipe.formats.exchange.building import Envelope, Print, Subject, latent, tenprint
-from fpipe.service.cards import Part, given, parts_of
+from fpipe.service.cards import Part, given, image_of, parts_of
 from fpipe.service.gallery_files import Details
 
 
@@ -50,14 +52,13 @@ def test_a_position_that_comes_twice_is_named_by_the_record() -> None:
 
 
 def test_palms_are_left_out_and_slaps_taken_apart() -> None:
-    data = card(a_print(43, 0), a_print(21, 10), a_print(46, 0), a_print(1, 1), a_print(13, 4))
+    data = card(a_print(43, 0), a_print(21, 10), a_print(1, 1), a_print(13, 4))
     assert [(p.name, p.part, p.details.finger, p.refusal and p.refusal.code) for p in parts(data)] == [
         ("a.an2#43.8", "idc=1.8", "left_middle", None),
         ("a.an2#43.7", "idc=1.7", "left_index", None),
         ("a.an2#21", "idc=2", None, "palm"),
-        ("a.an2#46", "idc=3", None, "slap"),
-        ("a.an2#1", "idc=4", "right_thumb", None),
-        ("a.an2#13", "idc=5", None, "slap"),
+        ("a.an2#1", "idc=3", "right_thumb", None),
+        ("a.an2#13", "idc=4", None, "slap"),
     ]
     assert [p.part for p in parts(data, "43")] == ["idc=1.8", "idc=1.7"]
     assert [p.part for p in parts(data, "43.7")] == ["idc=1.7"]
@@ -115,3 +116,19 @@ def test_what_was_said_before_holds() -> None:
     with pytest.raises(SeveralPictures, match="one finger is given: 7"):
         given(Details(finger="7"), found, "a.an2")
     assert given(Details(finger="7"), found[:1], "a.an2")[0].details.finger == "7"
+
+
+@pytest.mark.real
+def test_a_reference_card_of_fourteen_pictures(data: Path) -> None:
+    file = data / "formats" / "an2" / "type-14-tpcard-nqm.an2"
+    content = file.read_bytes()
+    found = parts_of(content, file.name, "", sha256_hex(content))
+    assert [p.name.partition("#")[2] for p in found] == [
+        *map(str, range(1, 11)),
+        *("14.10", "14.9", "14.8", "14.7", "12", "11"),
+        *("13.2", "13.3", "13.4", "13.5"),
+    ]
+    assert [p.details.kind for p in found] == ["rolled"] * 10 + ["plain"] * 10
+    picture, image = image_of(content, "idc=14.3", "here")
+    assert image.shape[0] < picture.pixels.shape[0]
+    assert image.shape[1] < picture.pixels.shape[1] / 2

@@ -53,7 +53,7 @@ def ppi_option(function: F) -> F:
     @click.option(
         "--estimate-ppi",
         is_flag=True,
-        help="Where the file states no resolution, estimate it from the ridges; marked as estimated, good to 25 %.",
+        help="Where the file states no resolution, estimate it from the ridges; marked as estimated, good to 30 %.",
     )
     @wraps(function)
     def given(*args: Any, ppi: float | None, scale: float | None, estimate_ppi: bool, **options: Any) -> Any:

@@ -14,6 +14,7 @@ the database is whole, and what lies beside it without being named there is dele
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -484,7 +485,7 @@ class Gallery:
         kept = {record.sha256: record.print for record in gone.values() if record.path is None}
         self._refuse_half_a_file(kept, gone)
         old, new = self.cache.rewritten(list(gone))
-        words = {word for record in gone.values() for word in _words(record)}
+        words = self._telling(gone)
         self.accesses.forget(lambda said: mentions(said, words))
         self.originals.withdraw(kept)
         with self.database.transaction():
@@ -513,10 +514,30 @@ class Gallery:
             if staying:
                 raise FileShared(where=str(self.path), got=name, others=", ".join(staying))
 
-    def _erase(self, record: PrintRecord, reason: str | None) -> None:
-        (entry,) = self.database.one("SELECT entry FROM prints WHERE id = ?", (record.id,))
+    def _telling(self, gone: Mapping[int, PrintRecord]) -> set[str]:
+        """What would tell, where a search was noted, of prints that are to go: their names and hashes, and what the
+        search was restricted to, a subject or NAME=VALUE of a field, if no print says so that stays."""
+        files = {word for r in gone.values() for word in (r.print, r.print.partition("#")[0], r.sha256)}
+        said = {word for record in gone.values() for word in _conditions(record.subject, record.fields)}
+        for number in gone:  # what was said before it was amended, too
+            for entry in self._entries(number):
+                record = (log.payload(self.database, entry) or {}).get("record")
+                if isinstance(record, dict):
+                    said.update(_conditions(record.get("subject"), record.get("fields", {})))
+        for number, subject, text in self.database.each("SELECT id, subject, fields FROM records WHERE print NOT NULL"):
+            if number not in gone:
+                said.difference_update(_conditions(subject, json.loads(text)))
+        return files | said
+
+    def _entries(self, number: int) -> list[int]:
+        """All entries of the log that say something of a print, the first one first."""
+        (entry,) = self.database.one("SELECT entry FROM prints WHERE id = ?", (number,))
         later = "SELECT entry FROM reextractions WHERE id = ? UNION ALL SELECT entry FROM amendments WHERE id = ?"
-        for (said,) in ((entry,), *self.database.rows(later, (record.id, record.id))):
+        return [entry, *(said for (said,) in self.database.rows(later, (number, number)))]
+
+    def _erase(self, record: PrintRecord, reason: str | None) -> None:
+        entry, *later = self._entries(record.id)
+        for said in (entry, *later):
             log.forget(self.database, said)
         erased = ", ".join(f"{name} = NULL" for name in (*COLUMNS, "entry") if name != "id")
         self.database.run(f"UPDATE prints SET {erased} WHERE id = ?", (record.id,))
@@ -593,11 +614,11 @@ def _upgraded(database: Database, version: int) -> None:
     log.append(database, event("upgraded", before=version, after=len(VERSIONS)))
 
 
-def _words(record: PrintRecord) -> Iterator[str]:
-    """What would tell of a print where a search was noted: of the print itself, or restricted to its subject."""
-    yield from (record.print, record.print.partition("#")[0], record.sha256)
-    if record.subject:
-        yield record.subject
+def _conditions(subject: str | None, fields: Mapping[str, str]) -> Iterator[str]:
+    """The ways in which a search may have been restricted to what a print says of whom and what it is."""
+    if subject:
+        yield subject
+    yield from (f"{name}={value}" for name, value in fields.items())
 
 
 def _only_remains(path: Path) -> bool:

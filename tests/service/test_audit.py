@@ -6,11 +6,12 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gallery_maker import assert_holds, filled, new_print, traces
 
-from fpipe.index import Gallery, NewPrint
+from fpipe.index import Amendment, Gallery, NewPrint
 from fpipe.service.audit import entries, export, heads, note, problems
 from fpipe.service.backup import back_up, restore
 
@@ -81,6 +82,33 @@ def test_a_removal_is_forgotten_where_the_print_was_searched(held: tuple[Path, l
     assert [one.get("event") for one in said if one["log"] == "accesses"] == ["searched", None]
     (removed,) = [one for one in said if one.get("event") == "removed"]
     assert removed["reason"] == "acquitted"
+
+
+def test_searches_restricted_to_what_only_a_removed_print_said_are_forgotten(tmp_path: Path) -> None:
+    """Also to what it said once; those restricted to what others say as well are kept."""
+    prints = filled(tmp_path / "g", 4)
+    gone = prints[1]
+    both = {"case": "12", "name": "the only one of this name"}
+    with Gallery.open(tmp_path / "g", write=True) as gallery:
+        gallery.amend([Amendment(2, "a subject of then", "2", both)])
+        gallery.amend([Amendment(2, prints[2].subject, "2", {"case": "12"})])
+        gallery.amend([Amendment(4, None, None, {"case": "12", "other": "the only one of this name"})])
+        asked: list[dict[str, Any]] = [
+            {"subjects": [gone.subject]},
+            {"subjects": ["a subject of then"]},
+            {"subjects": [prints[2].subject]},
+            {"where": [f"name={both['name']}"]},
+            {"where": ["case=12"]},
+            {"where": ["case=12", f"case={gone.fields['case']}"]},
+            {"where": [f"other={both['name']}"]},
+        ]
+        for selection in asked:
+            note(gallery, "searched", latent="mark.png", sha256="ab" * 32, selection=selection)
+        gallery.remove([gone.print])
+        assert traces(tmp_path / "g", gone) == []
+        assert problems(gallery) == []
+        kept = [one.entry.payload["selection"] for one in entries(gallery, event="searched") if one.entry.payload]
+    assert kept == [asked[2], asked[4], asked[6]]
 
 
 def test_what_is_exported_can_be_verified_without_fpipe(held: tuple[Path, list[NewPrint]]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fpipe.cli import gallery_add, gallery_custody, gallery_records
+from fpipe.cli.batch import heeding_interrupts
 from fpipe.cli.common import (
     example,
     gallery_argument,
@@ -77,20 +79,19 @@ def reextract(gallery: Path, kinds: tuple[Kind, ...], preset: str | None, jobs: 
     """
     from fpipe.service.reextract import count_prints
     from fpipe.service.reextract import reextract as run
+    from fpipe.service.workers import Stop
 
     counts = {"reextracted": 0, "current": 0, "imported": 0, "kept": 0}
-    interrupted = False
-    with progress("reading again", count_prints(gallery, kinds or _KINDS)) as advance:
-        outcomes = run(gallery, kinds=kinds or _KINDS, preset=preset, jobs=jobs)
-        try:
+    stop = Stop()
+    with progress("reading again", count_prints(gallery, kinds or _KINDS)) as advance, heeding_interrupts(stop):
+        outcomes = run(gallery, kinds=kinds or _KINDS, preset=preset, jobs=jobs, stop=stop)
+        with suppress(KeyboardInterrupt):  # broken off by the second Ctrl-C
             for outcome in outcomes:
                 _tell_again(outcome, as_json)
                 counts[outcome.status] += 1
                 advance(1)
-        except KeyboardInterrupt:
-            interrupted = True
-    _sum_up(gallery, counts, interrupted, as_json)
-    if interrupted:
+    _sum_up(gallery, counts, stop.asked, as_json)
+    if stop.asked:
         raise KeyboardInterrupt
     if counts["kept"]:
         return 3 if counts["reextracted"] or counts["current"] else 5

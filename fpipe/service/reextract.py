@@ -16,7 +16,7 @@ from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import KIND_PRESET, Preset, load_preset
 from fpipe.service.cards import image_of
 from fpipe.service.storing import Batch, guarded, open_for_writing, vectors_of
-from fpipe.service.workers import spread
+from fpipe.service.workers import Stop, spread
 
 Status = Literal["reextracted", "current", "imported", "kept"]
 
@@ -51,23 +51,29 @@ class Outcome:
 
 
 def reextract(
-    path: Path, *, kinds: Iterable[Kind] = KINDS, preset: str | None = None, jobs: int = 1
+    path: Path,
+    *,
+    kinds: Iterable[Kind] = KINDS,
+    preset: str | None = None,
+    jobs: int = 1,
+    stop: Stop | None = None,
 ) -> Iterator[Outcome]:
     """Read prints of the gallery at ``path`` again, and yield what became of each, by id.
 
     kinds : of print that are read; others are passed over
     preset : how they are read; by default each by that of its kind
     jobs : processes that read and extract; the gallery is the same whatever their number
+    stop : ends the run early: what was begun is stored, or, asked twice, nothing more is, with a KeyboardInterrupt
 
-    An outcome is yielded only once it is certain: "reextracted" after the commit.  Closing the iterator early, or
-    Ctrl-C, drops what is not stored yet; the next run goes on from there.
+    An outcome is yielded only once it is certain: "reextracted" after the commit.  Closing the iterator early drops
+    what is not stored yet; the next run goes on from there.
 
     Raises UsageError for an unknown preset, before anything is read; Locked, DiskFull, NoGallery.
     """
     presets: dict[str, Preset] = {kind: load_preset(preset or KIND_PRESET[kind]) for kind in kinds}
     with open_for_writing(path) as gallery:
         batch: Batch[_Read | Outcome] = Batch()
-        with closing(spread(_work, _tasks(gallery, presets), jobs, _died)) as results:
+        with closing(spread(_work, _tasks(gallery, presets), jobs, _died, stop=stop)) as results:
             for _, result in results:
                 if batch.add(result):
                     yield from _store(gallery, batch.take())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -100,6 +101,8 @@ class Slaps(Params):
     overlap : share of its width by which a piece lies below another to be of the same finger
     long : a fingertip is at most this many times as long as wide; what lies below is the next joint
     most_tilt : rad, of the hand
+    steepest : rad, of the way from one fingertip to the next, against across the hand: the
+        step down to a little finger has 54 degrees, 65 where the tilt is misjudged; a joint below is steeper
     margin_px : paper left around a finger
     """
 
@@ -118,6 +121,7 @@ class Slaps(Params):
     overlap: float = 0.45
     long: float = 1.8
     most_tilt: float = np.pi / 4
+    steepest: float = float(np.deg2rad(68))
     margin_px: int = 16
 
     def __call__(self, image: GrayImage, position: int, where: str, missing: Collection[int] = ()) -> Slap:
@@ -241,6 +245,12 @@ class Slaps(Params):
         if abs(tilt) > self.most_tilt:
             most = np.rad2deg(self.most_tilt)
             raise _refusal(where, position, f"the hand is tilted by {np.rad2deg(tilt):.0f} degrees, at most {most:.0f}")
+        for one, other in pairwise(tips):
+            step = other.centre - one.centre
+            across, along = float(_across(step, tilt)), float(_along(step, tilt))
+            if abs(np.arctan2(along, across)) > self.steepest:
+                place = f"({other.centre[0]:.0f}, {other.centre[1]:.0f})"
+                raise _refusal(where, position, f"the piece at {place} lies below its neighbour rather than beside it")
         widths = [_width(tip, tilt) for tip in tips]
         if max(widths) > 3 * min(widths):
             told = ", ".join(f"{width:.0f}" for width in widths)

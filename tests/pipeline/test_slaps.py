@@ -82,6 +82,17 @@ def test_the_other_hand_is_refused() -> None:
         Slaps()(slap, 13, "slap")
 
 
+def test_a_joint_below_is_no_fingertip() -> None:
+    """Where the tilt is misjudged by 40 degrees, the joint of one finger seems to stand beside another's tip."""
+    slap, _ = drawn_slap([3, 4])
+    slaps = Slaps()
+    _, (left, right) = slaps._pieces(slaps.mask(slap))
+    slaps._check([left, right], [3, 4], 0.0, "slap", 41)
+    right.centre = left.centre + np.array([60.0, 520.0])
+    with pytest.raises(SlapPicture, match="below its neighbour"):
+        slaps._check([left, right], [3, 4], np.deg2rad(5), "slap", 41)
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_no_hand_at_all_is_refused(level: int) -> None:
     with pytest.raises(SlapPicture, match="0 pieces"):

@@ -15,7 +15,7 @@ from fpipe.core.errors import FpipeError
 
 COMMANDS = {
     "inspect": "What fpipe makes of a picture, template or ANSI/NIST file.",
-    "convert": "A file's picture as lossless gray PNG or TIFF.",
+    "convert": "A picture as lossless gray PNG or TIFF, a template in another format.",
     "enhance": "The enhanced picture of a print.",
     "extract": "The minutiae of a print as a template file.",
     "compare": "Two prints: score and paired minutiae.",

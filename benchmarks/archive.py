@@ -126,8 +126,9 @@ def parent_of(pid: int) -> int:
 
 
 def draw(archive: Archive, out: Path, jobs: int) -> Path:
-    """The cards, in ``out/cards``; what is there already stays."""
-    drawn, cards = out / "drawn", out / "cards"
+    """The folder of cards; what is there already stays."""
+    recipe = f"{archive.fingers}-{archive.seed}"
+    drawn, cards = out / f"drawn-{recipe}", out / f"cards-{recipe}-{archive.cards}"
     order = Order(archive.fingers, impressions=0, rolled=1, difficulty="good", seed=archive.seed)
     if not (drawn / LABELS).exists():
         synth_prints(drawn, order, jobs=jobs)

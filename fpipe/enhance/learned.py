@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpipe.core.conventions import wrap_direction, wrap_orientation
-from fpipe.core.errors import IntegrityError, NotFound
+from fpipe.core.errors import BadParameter, IntegrityError, NotFound
 from fpipe.core.params import Params
 from fpipe.core.types import FloatMap, GrayImage, Mask, Reading
 
@@ -74,6 +74,10 @@ class Network(Params):
     hole_px: int = 600
     views: int = 1
 
+    def __post_init__(self) -> None:
+        if self.views not in (1, 2, 4):
+            raise BadParameter(where="network", name="views", got=self.views, expected="1, 2 or 4")
+
     def __call__(self, image: GrayImage) -> Reading:
         """Read a picture, (H, W) uint8, 500 ppi, ridges dark."""
         height, width = image.shape
@@ -112,11 +116,12 @@ class Network(Params):
         height, width = prepared.shape[1:]
         rest = ((0, 0), (0, -height % _MULTIPLE), (0, -width % _MULTIPLE))
         padded, session = np.pad(prepared, rest), _session(self.weights, self.sha256)
-        out = np.float32(0)
+        readings = []
         for upside, mirrored in _VIEWS[: self.views]:
             (seen,) = session.run(None, {"picture": _flipped(padded, upside, mirrored)[None]})
-            out = out + _unflipped(seen[0], upside, mirrored)
-        return np.asarray(out / np.float32(self.views), np.float32)
+            readings.append(_unflipped(seen[0], upside, mirrored))
+        mean: NDArray[np.float32] = np.mean(readings, axis=0)
+        return mean
 
     def _cleaned(self, mask: Mask) -> Mask:
         """Without small pieces and small holes."""

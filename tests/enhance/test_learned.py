@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fpipe.core.errors import IntegrityError, NotFound
+from fpipe.core.errors import BadParameter, IntegrityError, NotFound
 from fpipe.core.types import GrayImage
 from fpipe.enhance import learned
 from fpipe.enhance.learned import CHANNELS, LearnedMask, LearnedOrientation, Network, intermediates, network_input
@@ -110,3 +110,8 @@ def test_views_read_a_flipped_picture_as_the_flipped_reading(drawn: Drawn) -> No
                 expected[0] *= columns
                 expected[1] *= rows
             assert np.allclose(seen, expected, atol=1e-3), name
+
+
+def test_a_number_of_views_that_there_is_not() -> None:
+    with pytest.raises(BadParameter, match="1, 2 or 4"):
+        Network(views=3)

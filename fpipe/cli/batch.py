@@ -86,9 +86,10 @@ def heeding_interrupts(stop: Stop) -> Iterator[None]:
     one ends the process as ever.  So no change to a gallery is cut off in the middle, and every one is counted."""
 
     def heed(number: int, frame: FrameType | None) -> None:
-        if not stop.asked:
+        first = not stop.asked
+        stop.ask()  # before anything is said: who reads that may interrupt again at once, within this handler
+        if first:
             os.write(2, _FINISHING)  # print() is not for a signal's handler
-        stop.ask()
         if stop.at_once:
             restore()
 

@@ -101,17 +101,18 @@ def test_inspect(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_bytes(FILE)
     document = json.loads(run(inspect, path, "--json").stdout)
+    pixels = {"width": 51, "height": 40, "ppi": 1000.0, "ppi_origin": "file"}
+    pixels["pixels_sha256"] = hashlib.sha256(ridges().tobytes()).hexdigest()
     assert document == {
         "file": path.as_posix(),
         "sha256": hashlib.sha256(FILE).hexdigest(),
         "format": "TIFF",
-        "width": 51,
-        "height": 40,
+        **pixels,
         "bits": 8,
-        "ppi": 1000.0,
-        "ppi_origin": "file",
-        "pixels_sha256": hashlib.sha256(ridges().tobytes()).hexdigest(),
         "pages": 1,
+        "records": [],
+        "images": [{"record": None, "finger": None, "impression": None, **pixels, "compression": "TIFF"}],
+        "minutiae": [],
         "notices": [],
     }
     text = run(inspect, path, "--ppi", 500)

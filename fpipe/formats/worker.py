@@ -22,6 +22,8 @@ from typing import Any
 
 HEAD = struct.Struct("<16sQI")
 REPLY = struct.Struct("<IQ")
+MOST_BYTES = 3 << 30
+"""Of memory, all that is mapped: the largest picture that is taken fits, what a damaged header asks for need not."""
 
 Answer = tuple[dict[str, Any], bytes]
 
@@ -94,6 +96,8 @@ def answer(name: str, data: bytes) -> Answer:
         return DECODERS[name](data)
     except ImportError as error:
         return {"missing": str(error)}, b""
+    except MemoryError:
+        return {"error": "its header asks for more memory than any picture needs"}, b""
     except Exception as error:  # noqa: BLE001 - decoders raise anything; the parent makes a typed error of it
         return {"error": f"{type(error).__name__}: {error}"}, b""
 
@@ -105,6 +109,10 @@ def serve() -> None:
         import ctypes
 
         ctypes.windll.kernel32.SetErrorMode(3)  # no dialogue box when a decoder crashes
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     requests = sys.stdin.buffer
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)

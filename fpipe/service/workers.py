@@ -274,7 +274,7 @@ def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     while True:
         try:
             task = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the parent has ended, or was killed
             return
         try:
             answer = True, work(task)

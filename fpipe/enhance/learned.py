@@ -109,8 +109,7 @@ class Network(Params):
                 r, c = rows.start - y // STRIDE, columns.start - x // STRIDE
                 part = tile[:, r:, c:][:, : rows.stop - rows.start, : columns.stop - columns.start]
                 out[:, rows, columns] = part
-        ends = np.cumsum(list(CHANNELS.values()))[:-1]
-        return dict(zip(CHANNELS, np.split(out, ends), strict=True))
+        return _by_name(out)
 
     def _run(self, prepared: NDArray[np.float32]) -> NDArray[np.float32]:
         height, width = prepared.shape[1:]
@@ -193,15 +192,20 @@ def _full(cells: NDArray[np.float32]) -> FloatMap:
     return np.tanh(logit / 2)
 
 
+def _by_name(out: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """(26, h, w) -> its channels by ``CHANNELS``: parts of the same memory."""
+    return dict(zip(CHANNELS, np.split(out, np.cumsum(list(CHANNELS.values()))[:-1]), strict=True))
+
+
 def _flipped(planes: NDArray[np.float32], upside: bool, mirrored: bool) -> NDArray[np.float32]:
-    """Rows, columns of the last two axes the other way round."""
+    """(C, H, W) -> (C, H, W): rows, columns the other way round."""
     return np.ascontiguousarray(planes[..., :: -1 if upside else 1, :: -1 if mirrored else 1])
 
 
 def _unflipped(seen: NDArray[np.float32], upside: bool, mirrored: bool) -> NDArray[np.float32]:
     """The network's output for a flipped picture -> what it says of the picture as it is."""
     out = _flipped(seen, upside, mirrored)
-    at = dict(zip(CHANNELS, np.split(out, np.cumsum(list(CHANNELS.values()))[:-1]), strict=True))  # views into out
+    at = _by_name(out)
     pixels = at["ridges"].reshape(STRIDE, STRIDE, *out.shape[1:])
     pixels[:] = pixels[:: -1 if upside else 1, :: -1 if mirrored else 1].copy()
     if upside != mirrored:

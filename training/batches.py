@@ -24,26 +24,51 @@ SPREAD_CELLS = 0.8
 BLIND = 0.4
 """Share of crops without their gray levels: a network that knows them too well knows our synthesis, not prints."""
 
+HARD, OF = 2, 4
+"""Crops of a batch that are taken again for being hard: each the hardest of so many drawn at random.  No more: the very
+hardest are marks that nobody could read."""
+
 _DOUBLED = np.zeros((2, 181), np.float32)  # orientation byte -> cos 2t, sin 2t
 _DOUBLED[0, 1:], _DOUBLED[1, 1:] = (f(2 * np.deg2rad(np.arange(180) + 0.5)) for f in (np.cos, np.sin))
 
 
-def batches(folder: Path, size: int, seed: int, step: int) -> Iterator[dict[str, Tensor]]:
-    """Batches for ever, from ``step`` on: crops in a new order every round.  The same seed, the same batches."""
-    stored = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
-    count = len(stored["picture"])
-    each = count // size
+class Hardness:
+    """How wrong the network was about each crop when it last saw it; nothing is known at first."""
+
+    def __init__(self, crops: int) -> None:
+        self.last = np.zeros(crops, np.float32)
+
+    def drawn(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Rows of ``count`` crops, each the hardest of ``OF``."""
+        drawn = rng.integers(len(self.last), size=(count, OF))
+        return np.take_along_axis(drawn, self.last[drawn].argmax(1)[:, None], 1)[:, 0]
+
+
+def stored_crops(folder: Path) -> dict[str, NDArray[Any]]:
+    """What ``crops.draw`` left, not read yet."""
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in NAMES}
+
+
+def batches(
+    stored: dict[str, NDArray[Any]], hardness: Hardness, size: int, seed: int, step: int
+) -> Iterator[tuple[NDArray[np.int64], dict[str, Tensor]]]:
+    """Batches for ever, from ``step`` on, with their rows: crops in a new order every round, and hard ones again.
+
+    The same seed and hardness, the same batches.
+    """
+    count, new = len(stored["picture"]), size - HARD
+    each = count // new
     bank = np.random.default_rng([seed, 1]).standard_normal((1024, 1024), np.float32)
     while True:
         order = np.random.default_rng([seed, 2, step // each]).permutation(count)
         place = step % each
         rng = np.random.default_rng([seed, 3, step])
-        rows = order[place * size : (place + 1) * size]
+        rows = np.concatenate([order[place * new : (place + 1) * new], hardness.drawn(HARD, rng)])
         crops = []
         for row, beside in zip(rows, np.roll(rows, 1), strict=True):
             crop = {name: np.asarray(stored[name][row]) for name in NAMES}
             crops.append(changed(crop, np.asarray(stored["picture"][beside]), rng, bank))
-        yield {name: torch.from_numpy(np.stack([c[name] for c in crops])) for name in crops[0]}
+        yield rows, {name: torch.from_numpy(np.stack([c[name] for c in crops])) for name in crops[0]}
         step += 1
 
 

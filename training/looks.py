@@ -7,6 +7,7 @@ dark, and leave the ridges where they are, so that the truth stays the truth.
 
 from __future__ import annotations
 
+import _wsq as nbis
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -52,10 +53,27 @@ def changed_look(
         step = np.float32(rng.uniform(4, 24))
         image = np.rint(image / step) * step
     gray: GrayImage = np.clip(image, 0, 255).astype(np.uint8)
-    if rng.random() < 0.15:
-        coded = cv2.imencode(".jpg", gray, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 80))])[1]
-        gray = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return _coded(gray, rng)
+
+
+def _coded(gray: GrayImage, rng: np.random.Generator) -> GrayImage:
+    """Through a lossy file at times: JPEG, JPEG 2000, or WSQ, that of archives, coded at this size or a smaller one."""
+    way = rng.random()
+    if way < 0.15:
+        return _through(".jpg", [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 80))], gray)
+    if way < 0.18:
+        return _through(".jp2", [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, int(rng.integers(25, 120))], gray)
+    if way < 0.28:
+        share = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.6, 1.0))
+        small = cv2.resize(gray, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        pixels = nbis.decompress(nbis.compress(small.tobytes(), *small.shape, 0.75))[0]
+        decoded = np.frombuffer(pixels, np.uint8).reshape(small.shape)
+        return np.asarray(cv2.resize(decoded, gray.shape[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
     return gray
+
+
+def _through(ending: str, options: list[int], gray: GrayImage) -> GrayImage:
+    return np.asarray(cv2.imdecode(cv2.imencode(ending, gray, options)[1], cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 def _overlapped(image: FloatMap, other: GrayImage, mask: NDArray[np.uint8], rng: np.random.Generator) -> FloatMap:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from fpipe.core.errors import Damaged
 
 SUBBANDS = 60
 """Subbands that are coded; the four of the highest frequencies are not."""
-_EXTRA_BITS = {101: 8, 102: 8, 103: 16, 104: 16, 105: 8, 106: 16}
-_RUN_8, _RUN_16 = 105, 106
+_EXTRA_BITS = np.zeros(256, np.int64)
+"""That follow a symbol."""
+_EXTRA_BITS[101:107] = 8, 8, 16, 16, 8, 16
+_LONGEST_RUN, _RUN_8, _RUN_16 = 100, 105, 106
+"""Symbols up to this one are runs of zeros, of so many; those of two have their length in the extra bits."""
 
 
 def _halves(length: int, flipped: bool = False) -> tuple[int, int]:
@@ -84,27 +88,39 @@ def coefficients(codes: bytes, table: tuple[NDArray[np.uint8], NDArray[np.uint8]
 
     Those may fill up the last byte: with ones, which are no code, but who knows every encoder.
     """
-    data = np.frombuffer(codes.replace(b"\xff\x00", b"\xff") + b"\xff" * 6, np.uint8).astype(np.uint32)
-    three = data[:-2] << 16 | data[1:-1] << 8 | data[2:]
-    windows = (three[:, None] >> np.arange(8, 0, -1, dtype=np.uint32) & 0xFFFF).ravel()
+    data = np.frombuffer(codes.replace(b"\xff\x00", b"\xff") + b"\xff" * 6, np.uint8)
+    without_fill, every = _counted(data, *table, _EXTRA_BITS)
+    return without_fill, every
+
+
+@njit(cache=True)
+def _counted(data, lengths, symbols, extra):  # type: ignore[no-untyped-def]
+    """Walk the codes of ``data``, six bytes of ones behind them: coefficients before the last seven bits, and all."""
     end = 8 * (len(data) - 6)
-    lengths, symbols = np.take(table[0], windows), np.take(table[1], windows)
-    extra = np.zeros(256, np.int64)
-    extra[list(_EXTRA_BITS)] = list(_EXTRA_BITS.values())
-    steps = lengths + np.take(extra, symbols)
-    steps[lengths == 0] = end + 1  # fill bits, or a code that does not exist
-    following = (np.arange(len(steps)) + steps).tolist()
-    at, places = 0, []
+    at, without_fill, every = 0, 0, 0
     while at < end:
-        places.append(at)
-        at = following[at]
-    if at != end:  # the last one was no whole code
-        places.pop()
-    taken = np.array(places, np.int64)
-    found = symbols[taken].astype(np.int64)
-    argument = windows[np.minimum(taken + lengths[taken], len(windows) - 1)].astype(np.int64)
-    number = np.ones(len(found), np.int64)
-    number = np.where(found <= 100, found, number)
-    number = np.where(found == _RUN_8, argument >> 8, number)
-    number = np.where(found == _RUN_16, argument, number)
-    return int(number[taken < end - 7].sum()), int(number.sum())
+        window = _sixteen_bits(data, at)
+        length, symbol = int(lengths[window]), int(symbols[window])
+        following = at + length + extra[symbol]
+        if length == 0 or following > end:  # fill bits, a code that does not exist, or one that is not whole
+            break
+        number = 1
+        if symbol <= _LONGEST_RUN:
+            number = symbol
+        elif symbol == _RUN_8:
+            number = _sixteen_bits(data, at + length) >> 8
+        elif symbol == _RUN_16:
+            number = _sixteen_bits(data, at + length)
+        every += number
+        if at < end - 7:
+            without_fill += number
+        at = following
+    return without_fill, every
+
+
+@njit(cache=True)
+def _sixteen_bits(data, at):  # type: ignore[no-untyped-def]
+    """From bit ``at`` on."""
+    byte = at >> 3
+    three = (int(data[byte]) << 16) | (int(data[byte + 1]) << 8) | int(data[byte + 2])
+    return (three >> (8 - (at & 7))) & 0xFFFF

@@ -6,6 +6,7 @@ process or took too long, and no process waits while the results before its own 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -270,17 +271,15 @@ class _interrupts_held:  # noqa: N801 - used like a function
 def _serve(pipe: Connection, work: Callable[[Any], Any]) -> None:
     """A worker's life: tasks in, results out, until the pipe ends."""
     _set_up_process()
-    pipe.send((True, None))
-    while True:
-        try:
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent has ended, or was killed
+        pipe.send((True, None))
+        while True:
             task = pipe.recv()
-        except (EOFError, ConnectionResetError):  # the parent has ended, or was killed
-            return
-        try:
-            answer = True, work(task)
-        except Exception as error:  # noqa: BLE001 - raised where the result is wanted
-            answer = False, error
-        pipe.send(answer)
+            try:
+                answer = True, work(task)
+            except Exception as error:  # noqa: BLE001 - raised where the result is wanted
+                answer = False, error
+            pipe.send(answer)
 
 
 def _set_up_process() -> None:

@@ -6,11 +6,13 @@ import os
 import signal
 import threading
 import time
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 
 from fpipe.core.errors import EmptyFile
+from fpipe.service import workers
 from fpipe.service.workers import Stop, spread
 
 
@@ -111,3 +113,19 @@ def test_asked_again_it_breaks_off() -> None:
         threading.Timer(delay, stop.ask).start()
     with pytest.raises(KeyboardInterrupt):
         list(spread(hanging_long, [2], 1, died, seconds=3600.0, stop=stop))
+
+
+@pytest.mark.parametrize("during", ["work", "rest"])
+def test_a_worker_whose_parent_was_killed_ends_in_silence(during: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_set_up_process", lambda: None)  # what it does is this process's own business
+    ours, theirs = Pipe()
+
+    def work(task: int) -> int:
+        ours.close()
+        return task
+
+    if during == "work":
+        ours.send(1)
+    else:
+        threading.Timer(0.2, ours.close).start()
+    workers._serve(theirs, work)

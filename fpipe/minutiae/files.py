@@ -3,6 +3,7 @@ or by the name of the format."""
 
 from __future__ import annotations
 
+import stat
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from fpipe.core.conventions import PPI
 from fpipe.core.errors import BadTemplate, EmptyFile, NotFound, UsageError
 from fpipe.core.files import sha256_hex, split_choice, write_atomic
 from fpipe.core.types import KIND_NAMES, Template
-from fpipe.minutiae import blob, incits, iso, json_codec
+from fpipe.minutiae import blob, incits, iso, json_codec, layouts
 from fpipe.minutiae import xyt as xyt_codec
 from fpipe.minutiae.records import RECORDS, losses, write_record
 from fpipe.minutiae.views import Record, View, of_template, to_template
@@ -39,13 +40,17 @@ class TemplateFile:
 
 
 def is_template(path: Path) -> bool:
-    """Whether a file is in one of the template formats; one of several pictures, FILE#POSITION, is not.
+    """Whether a file is in one of the template formats; one of several pictures, FILE#POSITION, is not, nor a pipe:
+    opening it could wait for ever.
 
     Raises NotFound where it can't be opened.
     """
     if split_choice(path)[1]:
         return False
     try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return False
         with path.open("rb") as handle:
             head = handle.read(64)
     except OSError as error:
@@ -132,9 +137,9 @@ def read_record(data: bytes, where: str) -> Record:
     """
     version = data[4:8]
     if version in (b" 20\0", b"020\0"):  # the standards write " 20", some writers "020"
-        return incits.read_2004(data, where) if incits.is_2004(data) else iso.read_2005(data, where)
+        return incits.read_2004(data, where) if layouts.is_incits_2004(data) else iso.read_2005(data, where)
     if version == b"030\0":
-        return iso.read_2011(data, where) if iso.is_2011(data) else incits.read_2009(data, where)
+        return iso.read_2011(data, where) if layouts.is_iso_2011(data) else incits.read_2009(data, where)
     if version == b"035\0":
         return incits.read_2009(data, where)
     reason = f"its version is {version!r}, expected b' 20', b'030' or b'035' and a zero byte"

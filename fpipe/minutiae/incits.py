@@ -11,16 +11,12 @@ import numpy as np
 
 from fpipe.core.conventions import incits_to_direction
 from fpipe.minutiae.iso import extended_data, pixels_an_inch, view_of
-from fpipe.minutiae.views import NOT_REPORTED, Bytes, Record, View
+from fpipe.minutiae.layouts import length_bytes
+from fpipe.minutiae.views import NOT_REPORTED, Bytes, Record, View, old_impression
 
 NAME_2004, NAME_2009 = "INCITS 378-2004", "INCITS 378-2009"
 _MINUTIA_BYTES = 6
 _DIRECTION_STEPS = 180
-
-
-def is_2004(data: bytes) -> bool:
-    """Whether a version 20 record is INCITS's and not ISO's: its length has 2 bytes, or, after 2 of zero, 4."""
-    return any(data[8:10]) or (len(data) > 65535 and int.from_bytes(data[10:14], "big") == len(data))
 
 
 def read_2004(data: bytes, where: str) -> Record:
@@ -30,7 +26,7 @@ def read_2004(data: bytes, where: str) -> Record:
     """
     file = Bytes(data, where, NAME_2004)
     file.take(8, "the magic bytes and the version")
-    declared = file.number(2, "the record's length") or file.number(4, "the record's length")
+    declared = int.from_bytes(file.take(length_bytes(data), "the record's length"), "big")
     file.take(6, "the product and the capture device")
     size = file.number(2, "the width"), file.number(2, "the height")
     ppi = pixels_an_inch(file), pixels_an_inch(file)
@@ -39,7 +35,7 @@ def read_2004(data: bytes, where: str) -> Record:
     views = []
     for number in range(1, count + 1):
         finger = file.number(1, f"view {number}")
-        impression = file.number(1, f"view {number}") & 15
+        impression = old_impression(file.number(1, f"view {number}"))
         quality = file.number(1, f"view {number}")
         view = _view(file, number, finger, size, ppi)
         views.append(replace(view, impression=impression, finger_quality=quality))

@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from fpipe.core.conventions import iso_to_direction
-from fpipe.minutiae.views import CM_PER_INCH, NOT_REPORTED, Bytes, Record, View
+from fpipe.minutiae.views import CM_PER_INCH, NOT_REPORTED, Bytes, Record, View, old_impression
 
 NAME_2005, NAME_2011 = "ISO/IEC 19794-2:2005", "ISO/IEC 19794-2:2011"
 MOST_POSITION = (1 << 14) - 1
 """A position has 14 bits."""
 _MINUTIA_BYTES = 6
-_LEAST_REPRESENTATION = 34
-"""Bytes of one of 2011 without quality blocks and minutiae."""
 
 
 def read_2005(data: bytes, where: str) -> Record:
@@ -33,24 +31,13 @@ def read_2005(data: bytes, where: str) -> Record:
     views = []
     for number in range(1, count + 1):
         finger = file.number(1, f"view {number}")
-        impression = file.number(1, f"view {number}") & 15
+        impression = old_impression(file.number(1, f"view {number}"))
         quality = file.number(1, f"view {number}")
         minutiae = file.number(1, f"view {number}'s number of minutiae")
         block = file.take(minutiae * _MINUTIA_BYTES, f"view {number} with {minutiae} minutiae")
         view = view_of(block, _MINUTIA_BYTES, finger, (width, height), (ppi_x, ppi_y))
         views.append(replace(view, impression=impression, finger_quality=quality, extended=extended_data(file)))
     return file.record(declared, views)
-
-
-def is_2011(data: bytes) -> bool:
-    """Whether a version 030 record is ISO's and not INCITS 378-2009: its representations' lengths fit the file."""
-    count, at = int.from_bytes(data[12:14], "big"), 15
-    for _ in range(count):
-        length = int.from_bytes(data[at : at + 4], "big")
-        if length < _LEAST_REPRESENTATION or at + length > len(data):
-            return False
-        at += length
-    return count > 0
 
 
 def read_2011(data: bytes, where: str) -> Record:

@@ -17,10 +17,25 @@ from fpipe.core.conventions import direction_to_incits, direction_to_iso
 from fpipe.core.errors import BadTemplate
 from fpipe.minutiae.incits import NAME_2004, NAME_2009
 from fpipe.minutiae.iso import MOST_POSITION, NAME_2005, NAME_2011
-from fpipe.minutiae.views import CM_PER_INCH, NOT_REPORTED, View
+from fpipe.minutiae.views import CM_PER_INCH, CONTACTLESS, CONTACTLESS_2004, NOT_REPORTED, View
 
 MOST_MINUTIAE = 255
 """A view's count is one byte."""
+_MOST_VIEWS = {"iso2005": 255, "iso2011": 65535, "incits2004": 255, "incits2009": 255}
+_HELD = {
+    "iso2005": frozenset({0, 1, 2, 3, 8}),
+    "iso2011": frozenset({*range(10), 24, 28, 29}),
+    "incits2004": frozenset({0, 1, 2, 3, 8, CONTACTLESS}),
+    "incits2009": frozenset({0, 1, 2, 3, 8, 10, 11, *range(20, 30)}),
+}
+"""Impression types that a format has, by the codes since 2009."""
+_NEAREST = {
+    **dict.fromkeys(range(4, 8), (28, 2)),  # latents
+    9: (28, 1),  # a vertical roll
+    **{code: (code % 2,) for code in range(20, 24)},  # even: plain, odd: rolled
+    **{code: (CONTACTLESS, code % 2) for code in range(24, 28)},
+}
+"""What stands for an impression type that a format lacks; without one, 28 (other) or 0."""
 _MOST_FINGER = 10
 _UNKNOWN_OWNER = 0x0103
 """CBEFF's organisation for "unknown": INCITS 378 allows no zero."""
@@ -71,12 +86,14 @@ def write_record(views: Sequence[View], format: str, where: str = "template") ->
         if finger != view.finger:
             notices.append(f"view {number}: {chosen.name} has no finger position {view.finger}; written as unknown")
         count = seen[finger] = seen.get(finger, -1) + 1
-        impression = view.impression if view.impression < 16 or not chosen.shared else 0
+        impression = _impression(view.impression, _HELD[format])
         if impression != view.impression:
-            notices.append(f"view {number}: {chosen.name} has no impression type {view.impression}; written as 0")
+            told = f"has no impression type {view.impression}; written as {impression}"
+            notices.append(f"view {number}: {chosen.name} {told}")
         parts.append((view, finger, count, impression, _rows(view, best, chosen)))
-    if not parts:
-        raise BadTemplate(where=where, format=chosen.name, reason="no view to write")
+    if not 1 <= len(parts) <= _MOST_VIEWS[format]:
+        reason = f"{len(parts) or 'no'} views, expected 1 to {_MOST_VIEWS[format]}"
+        raise BadTemplate(where=where, format=chosen.name, reason=reason)
     if chosen.shared:
         notices += _shared(views, chosen, where)
     return _WRITERS[format](parts), tuple(notices)
@@ -131,6 +148,10 @@ def _best(view: View) -> NDArray[np.int64]:
     return np.sort(order[:MOST_MINUTIAE])
 
 
+def _impression(code: int, held: frozenset[int]) -> int:
+    return next(found for found in (code, *_NEAREST.get(code, ()), 28, 0) if found in held)
+
+
 def _rows(view: View, rows: NDArray[np.int64], format: Format) -> bytes:
     quality = view.reported()[rows]
     table = np.zeros(len(rows), np.dtype([("x", ">u2"), ("y", ">u2"), ("direction", "u1"), ("quality", "u1")]))
@@ -169,7 +190,8 @@ def _small_views(parts: list[Part]) -> bytes:
     """Views of the formats of 2004 and 2005."""
     out = b""
     for view, finger, number, impression, rows in parts:
-        out += struct.pack(">BBBB", finger, (number & 15) << 4 | impression, _quality(view, 0), _count(rows))
+        code = CONTACTLESS_2004 if impression == CONTACTLESS else impression
+        out += struct.pack(">BBBB", finger, (number & 15) << 4 | code, _quality(view, 0), _count(rows))
         out += rows + struct.pack(">H", 0)
     return out
 
@@ -201,7 +223,7 @@ def _write_iso_2011(parts: list[Part]) -> bytes:
         quality = _quality(view, NOT_REPORTED)
         blocks = struct.pack(">BHH", quality, 0, 0) if quality <= 100 else b""
         one = _NO_DATE + struct.pack(">BHHB", 0, 0, 0, len(blocks) // 5) + blocks
-        one += struct.pack(">BBHHB", finger, number, *_per_cm(view), impression)
+        one += struct.pack(">BBHHB", finger, number & 255, *_per_cm(view), impression)
         one += struct.pack(">HHBB", view.width, view.height, 6 << 4, _count(rows)) + rows + struct.pack(">H", 0)
         body += struct.pack(">I", 4 + len(one)) + one
     return b"FMR\x00030\0" + struct.pack(">I", 12 + len(body)) + body

@@ -15,6 +15,8 @@ from fpipe.minutiae.blob import MOST_PX
 CM_PER_INCH = 2.54
 NOT_REPORTED = 254
 """A quality in records since 2009 that says nothing; 255 is an attempt that failed."""
+CONTACTLESS, CONTACTLESS_2004 = 24, 9
+"""Impression type of a contactless capture since 2009, and before: there 9 became a vertical roll."""
 _HALF_STEP_PPI = CM_PER_INCH / 2  # files hold whole pixels a centimetre: 500 ppi becomes 197, read back as 500.38
 
 
@@ -28,7 +30,7 @@ class View:
     x, y : (N,) float64, the file's own px, origin at the top left
     direction : (N,) float64 rad, [0, 2 pi)
     kind, quality : (N,) uint8, as in the file (a quality over 100 means "not reported")
-    impression : code of the impression type; finger_quality : 0..100, None where not stated
+    impression : code of the impression type, as since 2009; finger_quality : 0..100, None where not stated
     unreported : the quality by which the format says "not reported": 0, or 254 since 2009
     extended : bytes of extended data (ridge counts, cores, deltas, makers' own), which are not read
     """
@@ -95,6 +97,11 @@ class Bytes:
             lengths.append(f"length: {len(self.data) - self.at} bytes after the end of the record were not read")
         oddities = [line for number, view in enumerate(views, 1) for line in view_notices(number, view)]
         return Record(self.format, tuple(views), (*lengths, *self.notices, *oddities))
+
+
+def old_impression(code: int) -> int:
+    """An impression type of 2004 or 2005, the low half of a byte, by the codes since 2009."""
+    return CONTACTLESS if code & 15 == CONTACTLESS_2004 else code & 15
 
 
 def view_notices(number: int, view: View) -> list[str]:

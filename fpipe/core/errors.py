@@ -343,6 +343,18 @@ class DiskFull(FpipeError):
     hint = "what was reported as stored is safe; free some space and run the command again"
 
 
+class ReadOnly(DiskFull):
+    """A medium or folder where this account may not write."""
+
+    hint = "give this account the right to read and write there, or work on a copy on a writable disk"
+
+
+class DiskGone(DiskFull):
+    """A folder that is not there, or a disk that fails."""
+
+    hint = "see that the folder is there, and that its disk is connected, works and has room"
+
+
 class MissingLibrary(FpipeError):
     """A library that this platform or installation lacks."""
 

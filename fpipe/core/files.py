@@ -8,13 +8,19 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from fpipe.core.errors import DiskFull
+from fpipe.core.errors import DiskFull, DiskGone, ReadOnly
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_KINDS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), DiskFull),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ReadOnly),
+    **dict.fromkeys((errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR), DiskGone),
+}
 
 
 def sha256_hex(data: bytes) -> str:
@@ -67,6 +73,37 @@ def make_private(folder: Path) -> None:
         folder.mkdir(PRIVATE_FOLDER)
 
 
+def make_all_private(folder: Path) -> None:
+    """A folder and all that is in it, where others may look into it: older versions made such ones.
+
+    What an access list opens to others, and what is another account's, stays as it is.  Windows has no modes.
+    """
+    if sys.platform == "win32" or not folder.stat().st_mode & 0o077 or _has_access_list(folder):
+        return
+    with contextlib.suppress(PermissionError):  # another account's
+        _close_to_others(folder)
+
+
+def _close_to_others(folder: Path) -> None:
+    """The folder itself last, so that it is done again where it was interrupted."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            _close_to_others(Path(entry))
+        elif not entry.is_symlink():
+            Path(entry).chmod(PRIVATE_FILE)
+    folder.chmod(PRIVATE_FOLDER)
+
+
+def _has_access_list(folder: Path) -> bool:
+    """Whether Linux keeps a list of who may do what beside the mode, whose bits for the group are its limit then."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return bool(os.getxattr(folder, "system.posix_acl_access"))
+    except OSError:  # there is none, or there are none on this disk
+        return False
+
+
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable.  Windows has no such call and needs none: NTFS journals them."""
     if sys.platform == "win32":
@@ -76,6 +113,23 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+_SYNCS = 16
+"""Files that are waited for at once."""
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Make written files durable.  The waits overlap: a disk takes hardly longer for many than for one."""
+    waiting = iter(paths)
+    with ThreadPoolExecutor(_SYNCS) as pool:
+        while some := list(islice(waiting, 64 * _SYNCS)):
+            list(pool.map(_sync_file, some))
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("r+b") as stream:  # Windows syncs what may be written only
+        os.fsync(stream.fileno())
 
 
 def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
@@ -109,6 +163,7 @@ def disk_errors(where: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL or isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
-            raise DiskFull(where=str(where), reason=error.strerror or str(error)) from error
-        raise
+        kind = _KINDS.get(error.errno or 0)
+        if kind is None:
+            raise
+        raise kind(where=str(where), reason=error.strerror or str(error)) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import Any, Self
 
 from fpipe.core.errors import (
     DiskFull,
+    DiskGone,
     FpipeError,
     GalleryVersion,
     IntegrityError,
     Locked,
     NetworkDisk,
     NoGallery,
+    ReadOnly,
 )
-from fpipe.core.files import disk_errors, open_private, sync_folder
+from fpipe.core.files import disk_errors, open_private, sync_files, sync_folder
 from fpipe.store.sums import Sums
 
 _HEADER_BYTES = 100
@@ -39,6 +40,7 @@ class Database:
         self._connection = connection
         self._sums: Sums | None = None  # the writer's
         self._ready = False  # whether it is ours, and set up for writing
+        self.witness: Callable[[], dict[str, Any]] = dict  # what each entry of its log says of the world beside it
 
     @classmethod
     def create(cls, path: Path, application: int, versions: Sequence[str], fill: Callable[[Database], None]) -> Self:
@@ -114,7 +116,7 @@ class Database:
             log = path.with_name(f"{path.name}-wal")
             if log.exists() and log.stat().st_size:
                 reason = f"read-only, and {log.name} holds changes of an interrupted command"
-                raise DiskFull(where=str(path), reason=f"{reason}: copy the folder to a writable disk") from error
+                raise ReadOnly(where=str(path), reason=reason) from error
             return cls(path, _connect(path, "ro&immutable=1"))
         return cls(path, connection)
 
@@ -139,7 +141,6 @@ class Database:
         for setting in (
             "synchronous = FULL",
             "secure_delete = ON",  # FAST would leave deleted content behind
-            "temp_store = MEMORY",  # names must not reach a temporary file
             "foreign_keys = ON",
             "wal_autocheckpoint = 0",  # _move does it, and keeps the sums right
         ):
@@ -243,18 +244,24 @@ class Database:
             self._sums.expect()
         return bool(self.one(f"PRAGMA wal_checkpoint({how})")[0] == 0)
 
-    def copy_to(self, target: Path) -> None:
-        """A copy of this moment as one file, durable when this returns; what was there before is replaced."""
+    def copy_to(self, target: Path, *, durable: bool = True) -> None:
+        """A copy of this moment as one file; what was there before is replaced.
+
+        durable : it is when this returns; else no time is lost on that
+        """
         part = target.with_name(f"{target.name}.part")
         with _errors(target), disk_errors(target):
             open_private(part, new=True).close()
             with contextlib.closing(sqlite3.connect(part)) as copy:
+                if not durable:
+                    copy.execute("PRAGMA synchronous = OFF")
                 self._connection.backup(copy)  # all pages in one step: smaller ones begin again with every commit
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
-            with part.open("r+b") as stream:
-                os.fsync(stream.fileno())
+            if durable:
+                sync_files([part])
             part.replace(target)
-            sync_folder(target.parent)
+            if durable:
+                sync_folder(target.parent)
 
     def problems(self) -> list[str]:
         """What SQLite's own check finds wrong."""
@@ -269,10 +276,16 @@ def old_version(path: Path, version: int) -> Path:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute("PRAGMA temp_store = MEMORY")  # names must not reach a temporary file
     return connection
 
 
-_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_DISK = {
+    sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_IOERR: DiskGone,
+    sqlite3.SQLITE_READONLY: ReadOnly,
+    sqlite3.SQLITE_CANTOPEN: ReadOnly,
+}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _SHARED_MEMORY = {
     sqlite3.SQLITE_IOERR_SHMMAP,
@@ -301,5 +314,5 @@ def _translated(path: Path, error: sqlite3.Error) -> FpipeError:
     if code & 0xFF in _BUSY:
         return Locked(where=str(path.parent), reason=f"another command holds the database ({error})")
     if code & 0xFF in _DISK:
-        return DiskFull(where=str(path), reason=str(error))
+        return _DISK[code & 0xFF](where=str(path), reason=str(error))
     return IntegrityError(where=str(path), reason=f"the database is damaged: {error}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from fpipe.core.errors import DiskFull, GalleryVersion, IntegrityError, Locked, NoGallery
+from fpipe.core.errors import DiskFull, DiskGone, GalleryVersion, IntegrityError, Locked, NoGallery, ReadOnly
+from fpipe.store import database as module
 from fpipe.store.database import Database
 
 ONE = ("CREATE TABLE things (id INTEGER PRIMARY KEY, word TEXT)",)
@@ -33,6 +35,43 @@ def test_settings_of_a_writer(tmp_path: Path) -> None:
         assert database.one("PRAGMA temp_store") == (2,)
         assert database.one("PRAGMA user_version") == (1,)
     opened.close()
+
+
+def test_nothing_private_reaches_a_temporary_file(tmp_path: Path) -> None:
+    """Whatever SQLite sorts for a reader: its temporary files would lie outside the gallery."""
+    with contextlib.closing(make(tmp_path / "a.db")) as database:
+        database.copy_to(tmp_path / "copy.db")
+    for opened in (Database.open(tmp_path / "a.db", 7, ONE, write=False), Database.open_copy(tmp_path / "copy.db")):
+        assert opened.one("PRAGMA temp_store") == (2,)
+        opened.close()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_copy_is_one_file(tmp_path: Path, durable: bool) -> None:
+    with contextlib.closing(make(tmp_path / "a.db")) as database:
+        (tmp_path / "copy.db").write_bytes(b"what was there before")
+        database.copy_to(tmp_path / "copy.db", durable=durable)
+    assert [path.name for path in tmp_path.glob("*copy*")] == ["copy.db"]
+    with contextlib.closing(Database.open_copy(tmp_path / "copy.db")) as copy:
+        assert copy.rows("SELECT word FROM things") == [("first",)]
+        assert copy.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_FULL, DiskFull),
+        (sqlite3.SQLITE_IOERR_WRITE, DiskGone),
+        (sqlite3.SQLITE_READONLY_DIRECTORY, ReadOnly),
+        (sqlite3.SQLITE_CANTOPEN, ReadOnly),
+    ],
+)
+def test_a_disk_that_refuses(tmp_path: Path, code: int, kind: type[DiskFull]) -> None:
+    error = sqlite3.OperationalError("refused")
+    error.sqlite_errorcode = code
+    with pytest.raises(DiskFull, match="refused") as caught, module._errors(tmp_path / "a.db"):
+        raise error
+    assert type(caught.value) is kind
 
 
 def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:

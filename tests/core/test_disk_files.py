@@ -1,0 +1,133 @@
+"""Files on disks: durable, private, and what is said where a disk refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fpipe.core.errors import DiskFull, DiskGone, ReadOnly
+from fpipe.core.files import disk_errors, make_all_private, open_private, sync_files, write_atomic
+
+
+def test_all_files_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / str(number) for number in range(1500)]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    done: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: done.append(os.fstat(descriptor).st_ino))
+    sync_files(iter(paths))
+    assert sorted(done) == sorted(path.stat().st_ino for path in paths)
+    assert paths[7].read_bytes() == b"7"
+    sync_files([])
+
+
+def test_one_that_can_not_be_synced_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(FileNotFoundError):
+        sync_files([tmp_path / "a", tmp_path / "b"])
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "hint"),
+    [
+        (errno.ENOSPC, DiskFull, "free some space"),
+        (errno.EDQUOT, DiskFull, "free some space"),
+        (errno.EROFS, ReadOnly, "right to read and write"),
+        (errno.EACCES, ReadOnly, "right to read and write"),
+        (errno.EPERM, ReadOnly, "right to read and write"),
+        (errno.EIO, DiskGone, "its disk is connected"),
+        (errno.ENOENT, DiskGone, "the folder is there"),
+    ],
+)
+def test_what_to_do_depends_on_why(number: int, kind: type[DiskFull], hint: str) -> None:
+    with pytest.raises(DiskFull, match=hint) as caught, disk_errors(Path("there")):
+        raise OSError(number, os.strerror(number))
+    assert type(caught.value) is kind
+    assert (caught.value.code, caught.value.exit_code) == ("disk", 1)
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    with pytest.raises(OSError, match="many open"), disk_errors(Path("there")):
+        raise OSError(errno.EMFILE, "too many open files")
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder with a file, where nobody may write; pytest's own lets another account not even through."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        folder = Path(made) / "closed"
+        folder.mkdir()
+        (folder / "file").write_bytes(b"old")
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
+def test_a_folder_without_permission(closed: Path) -> None:
+    folder, was = closed, os.geteuid()
+    try:
+        if was == 0:  # whom modes do not hold back
+            os.seteuid(65534)
+        with pytest.raises(ReadOnly, match=r"closed.*Permission denied.*right"):
+            write_atomic(folder / "file", b"new")
+        with pytest.raises(ReadOnly), disk_errors(folder):
+            open_private(folder / "other").close()
+    finally:
+        os.seteuid(was)
+    assert (folder / "file").read_bytes() == b"old"
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.rglob("*"))}
+
+
+def loose(folder: Path) -> Path:
+    """A folder as older versions made it."""
+    (folder / "below").mkdir(parents=True)
+    for path in (folder / "file", folder / "below" / "file"):
+        path.write_bytes(b"x")
+        path.chmod(0o644)
+    for path in (folder / "below", folder):
+        path.chmod(0o755)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
+def test_what_others_could_read_they_no_longer_can(tmp_path: Path) -> None:
+    folder = loose(tmp_path / "g")
+    (tmp_path / "outside").write_bytes(b"")
+    (tmp_path / "outside").chmod(0o644)
+    (folder / "link").symlink_to(tmp_path / "outside")
+    make_all_private(folder)
+    assert stat.S_IMODE((tmp_path / "outside").stat().st_mode) == 0o644
+    (folder / "link").unlink()
+    assert modes(folder) == {0o700, 0o600}
+    (folder / "below").chmod(0o755)  # what was opened since, in a folder that nobody else looks into
+    make_all_private(folder)
+    assert stat.S_IMODE((folder / "below").stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's access lists")
+def test_an_access_list_is_kept(tmp_path: Path) -> None:
+    folder = loose(tmp_path / "g")
+    nobody = 2**32 - 1
+    entries = [(0x01, 7, nobody), (0x02, 7, 65534), (0x04, 0, nobody), (0x10, 7, nobody), (0x20, 0, nobody)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"no access lists on this disk: {error}")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o770
+    make_all_private(folder)
+    assert os.getxattr(folder, "system.posix_acl_access") == acl
+    assert modes(folder) == {0o770, 0o755, 0o644}

@@ -99,7 +99,7 @@ def _tell_checked(done: Checked, what: str, as_json: bool) -> None:
 def backup(gallery: Path, folder: Path, keep: int | None, as_json: bool) -> int:
     """Add a backup of GALLERY to the folder BACKUPS, of this moment.
 
-    Only what is not there yet is copied, but for the database.  Others may search
+    Only what is not there yet is copied, of the database, too.  Others may search
     and add meanwhile.  Interrupted, it leaves the backups before it as they are.
     A file that GALLERY lacks or has damaged is listed: exit 6.
     """

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from fpipe.core.errors import (
     DigestMismatch,
+    DiskFull,
     FileShared,
     FpipeError,
     GalleryChanged,
@@ -36,9 +37,10 @@ from fpipe.core.errors import (
     NoGallery,
     UnknownPrint,
 )
-from fpipe.core.files import PRIVATE_FOLDER, disk_errors, sha256_hex
+from fpipe.core.files import PRIVATE_FOLDER, disk_errors, make_all_private, sha256_hex
 from fpipe.index import check, segments
 from fpipe.index.cache import Cache
+from fpipe.index.conditions import Condition
 from fpipe.index.content import content_digest, counts
 from fpipe.index.events import event, now, record_event
 from fpipe.index.originals import Originals
@@ -101,6 +103,7 @@ class Gallery:
         self.accesses = Journal(path / "access.log")
         self.subjects = Subjects(database)
         self.database = database
+        self.database.witness = self._accessed
         self.writing = writing
         self._held = held
         self._ids: tuple[tuple[int, int], NDArray[np.int64], NDArray[np.int64]] | None = None
@@ -165,6 +168,13 @@ class Gallery:
             held.callback(gallery._tidy)  # runs before the database is closed
         gallery._held = held.pop_all()
         return gallery
+
+    def _accessed(self) -> dict[str, Any]:
+        """What a change says of the accesses: where they ended then, so that a cut behind it is found."""
+        try:
+            return {"access_head": list(self.accesses.settled())}
+        except (DiskFull, IntegrityError):  # damaged, which the audit says by itself: no reason to store nothing more
+            return {}
 
     def close(self) -> None:
         """Close it and free the lock."""
@@ -518,16 +528,27 @@ class Gallery:
         """What would tell, where a search was noted, of prints that are to go: their names and hashes, and what the
         search was restricted to, a subject or NAME=VALUE of a field, if no print says so that stays."""
         files = {word for r in gone.values() for word in (r.print, r.print.partition("#")[0], r.sha256)}
-        said = {word for record in gone.values() for word in _conditions(record.subject, record.fields)}
+        noted = self._noted_conditions()
+        said = {word for record in gone.values() for word in _telling_words(record.as_document(), noted)}
         for number in gone:  # what was said before it was amended, too
             for entry in self._entries(number):
                 record = (log.payload(self.database, entry) or {}).get("record")
                 if isinstance(record, dict):
-                    said.update(_conditions(record.get("subject"), record.get("fields", {})))
-        for number, subject, text in self.database.each("SELECT id, subject, fields FROM records WHERE print NOT NULL"):
+                    said.update(_telling_words(record, noted))
+        noted = [condition for condition in noted if str(condition) in said]
+        sql = "SELECT id, print, subject, fields FROM records WHERE print NOT NULL"
+        for number, name, subject, text in self.database.each(sql):
             if number not in gone:
-                said.difference_update(_conditions(subject, json.loads(text)))
+                staying = {"print": name, "subject": subject, "fields": json.loads(text)}
+                said.difference_update(_telling_words(staying, noted))
         return files | said
+
+    def _noted_conditions(self) -> list[Condition]:
+        """What searches were restricted to, by what else than a plain subject."""
+        selections = [(entry.payload or {}).get("selection") for entry in self.accesses.entries() if entry is not None]
+        texts = {text for one in selections if isinstance(one, dict) for text in one.get("where", ())}
+        conditions = [Condition.parse(text) for text in sorted(texts)]
+        return [condition for condition in conditions if condition.value.strip("*")]  # the others name nobody
 
     def _entries(self, number: int) -> list[int]:
         """All entries of the log that say something of a print, the first one first."""
@@ -581,6 +602,7 @@ class Gallery:
     def _heal(self) -> None:
         """Finish what the last writer left, or this one's own removal: folders, stray files, overwriting."""
         with disk_errors(self.path):
+            make_all_private(self.path)
             for folder in (self.cache.folder, self.originals.folder, self.originals.incoming):
                 folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
         self.cache.heal()
@@ -614,11 +636,17 @@ def _upgraded(database: Database, version: int) -> None:
     log.append(database, event("upgraded", before=version, after=len(VERSIONS)))
 
 
-def _conditions(subject: str | None, fields: Mapping[str, str]) -> Iterator[str]:
-    """The ways in which a search may have been restricted to what a print says of whom and what it is."""
+def _telling_words(record: Mapping[str, Any], noted: Iterable[Condition]) -> Iterator[str]:
+    """The ways in which a search may have been restricted to what a print says of whom and what it is.
+
+    noted : conditions of searches
+    """
+    subject, fields = record.get("subject"), record.get("fields", {})
     if subject:
         yield subject
     yield from (f"{name}={value}" for name, value in fields.items())
+    said = {**fields, "subject": subject, "print": record.get("print")}
+    yield from (str(condition) for condition in noted if condition.meets(said.get(condition.name)))
 
 
 def _only_remains(path: Path) -> bool:

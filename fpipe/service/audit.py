@@ -100,7 +100,8 @@ def problems(gallery: Gallery, known: Iterable[str] = ()) -> list[str]:
     known : heads (hex) that were noted earlier: where the gallery has one no more, its log was cut off or written anew
     """
     journal = gallery.accesses
-    found = [*log.problems(gallery.database), *journal.problems(), *_strange_heads(gallery, journal)]
+    strange = [*_strange_heads(gallery, journal), *_strange_accesses(gallery, journal)]
+    found = [*log.problems(gallery.database), *journal.problems(), *strange]
     for head in known:
         if not _has(gallery, journal, head.strip().lower()):
             found.append(f"no entry has the chain {head}: a log was cut off or written anew since that was noted")
@@ -109,13 +110,29 @@ def problems(gallery: Gallery, known: Iterable[str] = ()) -> list[str]:
 
 def _strange_heads(gallery: Gallery, journal: Journal) -> Iterator[str]:
     """What an access says the last change before it was, against the changes."""
-    for entry in journal.entries():
-        head = ((entry.payload if entry else None) or {}).get("gallery_head")
-        if entry is None or not isinstance(head, list) or len(head) != 2 or not isinstance(head[0], int):
-            continue
+    for number, head in _seen_heads(journal.entries(), "gallery_head"):
         row = gallery.database.first("SELECT lower(hex(chain)) FROM log WHERE number = ?", (head[0],))
         if (row[0] if row else "") != head[1]:
-            yield f"log: entry {head[0]} is not the one that access {entry.number} saw: it was cut off or written anew"
+            yield f"log: entry {head[0]} is not the one that access {number} saw: it was cut off or written anew"
+
+
+def _strange_accesses(gallery: Gallery, journal: Journal) -> Iterator[str]:
+    """The first access that a change says was the last before it, and that is not there."""
+    seen = {head: number for number, head in _seen_heads(log.entries(gallery.database), "access_head") if head[0]}
+    for entry in journal.entries():
+        if entry is not None:
+            seen.pop((entry.number, entry.chain.hex()), None)
+    for (number, _), change in sorted(seen.items())[:1]:
+        reason = "it was cut off or written anew"
+        yield f"{journal.path.name}: entry {number} is not the one that change {change} saw: {reason}"
+
+
+def _seen_heads(found: Iterable[Entry | None], name: str) -> Iterator[tuple[int, tuple[int, str]]]:
+    """(number, head of the other log that it saw) of entries that name one."""
+    for entry in found:
+        head = ((entry.payload if entry else None) or {}).get(name)
+        if entry is not None and isinstance(head, list) and list(map(type, head)) == [int, str]:
+            yield entry.number, (head[0], head[1])
 
 
 def _has(gallery: Gallery, journal: Journal, head: str) -> bool:

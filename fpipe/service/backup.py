@@ -1,4 +1,4 @@
-"""Making and using backups of a gallery: every file once, by its content, and the database as it was at one moment.
+"""Making and using backups of a gallery: every file and every piece of the database once, by its content.
 
 The file that states a backup is written last: one that was interrupted leaves objects that nothing refers to, and those
 before it as they were.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,23 @@ from fpipe.core.files import (
     open_private,
     sha256_hex,
     sha256_of,
+    sync_files,
     sync_folder,
     write_atomic,
 )
 from fpipe.index import Gallery
 from fpipe.service.audit import note
-from fpipe.service.backup_folder import MARK, Backup, Backups, files_of, opened_copy, rendered, spoiled
+from fpipe.service.backup_contents import Contents, Window, lists_of, split, windows_of
+from fpipe.service.backup_folder import (
+    MARK,
+    Backup,
+    Backups,
+    files_of,
+    opened_copy,
+    rendered,
+    segments_of,
+    spoiled,
+)
 from fpipe.store import log
 from fpipe.store.chain import stamp
 from fpipe.store.database import Database
@@ -37,7 +48,6 @@ from fpipe.store.lock import held
 
 _TRIES = 5
 """Attempts at a copy of the database whose files a writer did not take away meanwhile."""
-_PIECE = 1 << 20
 
 Advance = Callable[[int], None]
 
@@ -46,7 +56,7 @@ Advance = Callable[[int], None]
 class Made:
     """What making a backup came to.
 
-    files : it consists of; copied : of them that were not in the folder yet; bytes : of those
+    files : objects it consists of; copied : of them that were not in the folder yet; bytes : of those
     notice : why the gallery's audit does not know of it, None where it does
     """
 
@@ -84,48 +94,60 @@ class _Making:
         self.gallery = gallery
         self.backups = backups
         self.advance = advance
-        self.copied = self.bytes = 0
 
     def make(self) -> Made:
         """A moment of the database, and what it names; again where a writer took some of that away meanwhile."""
+        copy = self.backups.incoming / "gallery.db"
         before: list[str] | None = None
         for _ in range(_TRIES):
-            copy = self.backups.incoming / "gallery.db"
             accessed = self._accesses()  # first: what they saw of the changes is in the database then
-            self.gallery.database.copy_to(copy)
-            if not self._accesses().startswith(accessed):
+            self.gallery.database.copy_to(copy, durable=False)
+            later = self._accesses()
+            if not later.startswith(accessed):
                 continue  # a removal made it forget something meanwhile
             with opened_copy(copy) as database:
+                accessed = _until(_accesses_seen(database), accessed, later)
                 missing = list(self._copy_files(database))
-                head, created = log.head(database), _created(database)
-                (prints,) = database.one("SELECT count(*) FROM prints WHERE print NOTNULL")
-                files = sum(1 for _ in files_of(database)) + 1 + bool(accessed)
             if not missing or missing == before:
                 break
             before = missing
         else:
             raise Locked(where=str(self.gallery.path), reason="other commands remove prints from it all the time")
-        if accessed:
-            self._count(self.backups.put(accessed), len(accessed))
-        size = copy.stat().st_size
-        sha256, new = self.backups.put_database(copy)
-        self._count(new, size)
-        number = f"{_next(self.backups.ids()):06d}-{_compact(stamp()['at'])}"
-        backup = Backup(
-            id=number,
-            at=stamp()["at"],
-            gallery=str(self.gallery.path.resolve()),
-            database=sha256,
-            accesses=sha256_hex(accessed) if accessed else "",
-            created=created,
-            head=head,
-            prints=prints,
-            missing=tuple(missing),
-            made_by={name: value for name, value in stamp().items() if name != "at"},
+        backup = replace(
+            self._put(copy), accesses=self.backups.put(accessed) if accessed else "", missing=tuple(missing)
         )
-        write_atomic(self.backups.folder / "backups" / f"{number}.json", rendered(backup), private=True)
+        copy.unlink()
+        self.backups.sync()
+        write_atomic(self.backups.folder / "backups" / f"{backup.id}.json", rendered(backup), private=True)
         self.backups.sweep()
-        return Made(backup, files, self.copied, self.bytes)
+        needed = {sha256 for sha256, place in self.backups.needed(backup) if place not in backup.missing}
+        return Made(backup, len(needed), self.backups.copied, self.backups.copied_bytes)
+
+    def _put(self, copy: Path) -> Backup:
+        """Keep the pieces of a copied database, and the list of all it consists of."""
+        digest, windows = hashlib.sha256(), []
+        with disk_errors(copy), copy.open("rb") as stream:
+            for data in windows_of(stream):
+                digest.update(data)
+                rest, index, mask = split(data)
+                windows.append(Window(*(self.backups.put(part) if part else "" for part in (rest, index)), mask))
+        with opened_copy(copy) as database:
+            prints = tuple(self.backups.put(some) for some in lists_of(database))
+            contents = Contents(tuple(windows), segments_of(database), prints)
+            (count,) = database.one("SELECT count(*) FROM prints WHERE print NOTNULL")
+            at = stamp()["at"]
+            return Backup(
+                id=f"{_next(self.backups.ids()):06d}-{_compact(at)}",
+                at=at,
+                gallery=str(self.gallery.path.resolve()),
+                database=digest.hexdigest(),
+                accesses="",
+                created=_created(database),
+                head=log.head(database),
+                prints=count,
+                made_by={name: value for name, value in stamp().items() if name != "at"},
+                contents=self.backups.put(contents.rendered()),
+            )
 
     def _accesses(self) -> bytes:
         file = self.gallery.accesses.path
@@ -141,7 +163,7 @@ class _Making:
                 if data is None:
                     yield place
                     continue
-                self._count(self.backups.put(data), len(data))
+                self.backups.put(data)
             self.advance(1)
 
     def _read(self, sha256: str, place: str) -> bytes | None:
@@ -153,10 +175,6 @@ class _Making:
         except (FpipeError, OSError):
             return None
         return data if sha256_hex(data) == sha256 else None
-
-    def _count(self, new: bool, size: int) -> None:
-        self.copied += new
-        self.bytes += size * new
 
 
 def restore(folder: Path, target: Path, advance: Advance = lambda n: None, *, at: str | None = None) -> Backup:
@@ -175,10 +193,7 @@ def restore(folder: Path, target: Path, advance: Advance = lambda n: None, *, at
     with disk_errors(part):
         shutil.rmtree(part, ignore_errors=True)  # of a restoration that was interrupted
         part.mkdir(PRIVATE_FOLDER, parents=True)
-        for sha256, place in backups.needed(backup):
-            if place not in backup.missing:
-                _copy(backups.object(sha256), part / place, sha256)
-            advance(1)
+        _fill(part, backups, backup, advance)
         if target.exists():
             target.rmdir()
         part.replace(target)
@@ -189,24 +204,30 @@ def restore(folder: Path, target: Path, advance: Advance = lambda n: None, *, at
     return backup
 
 
-def _copy(source: Path, target: Path, sha256: str) -> None:
-    """Copy an object to its place, durable when this returns; raises IntegrityError where it is not what was stored."""
+def _fill(folder: Path, backups: Backups, backup: Backup, advance: Advance) -> None:
+    """Put the files of a backup in their places, durable when this returns; each is compared with what was stored."""
+    written = [_write(folder / "gallery.db", backups.database(backup), backup.database, backups)]
+    files = [(backup.accesses, "access.log")] if backup.accesses else []
+    for sha256, place in (*files, *backups.files(backup)):
+        if place not in backup.missing:
+            written.append(_write(folder / place, backups.stream(sha256), sha256, backups))
+        advance(1)
+    sync_files(written)
+    for path in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        sync_folder(path)
+
+
+def _write(target: Path, parts: Iterable[bytes], sha256: str, backups: Backups) -> Path:
+    """Write a file; raises IntegrityError where its sha256 is another one."""
     digest = hashlib.sha256()
     make_private(target.parent)
-    with contextlib.ExitStack() as held_open:
-        try:
-            stream = held_open.enter_context(source.open("rb"))
-        except OSError as error:
-            raise spoiled(source, error.strerror or str(error)) from error
-        out = held_open.enter_context(open_private(target, new=True))
-        while data := stream.read(_PIECE):
+    with open_private(target, new=True) as out:
+        for data in parts:
             digest.update(data)
             out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    sync_folder(target.parent)
     if digest.hexdigest() != sha256:
-        raise spoiled(source, "its bytes were changed (sha256)")
+        raise spoiled(backups.object(sha256), "its bytes were changed (sha256)")
+    return target
 
 
 def problems(folder: Path, advance: Advance = lambda n: None) -> list[str]:
@@ -238,6 +259,25 @@ def leftovers(folder: Path) -> list[str]:
         strange = [*backups.incoming.iterdir(), *backups.strangers()]
         return [f"{path.relative_to(folder).as_posix()}: left by an interrupted backup" for path in strange]
     return []
+
+
+def _accesses_seen(database: Database) -> int:
+    """Number of the last access that a change of a database saw."""
+    sql = "SELECT payload FROM log WHERE payload LIKE '%\"access_head\":[%' ORDER BY number DESC LIMIT 1"
+    row = database.first(sql)
+    return int(json.loads(row[0])["access_head"][0]) if row else 0
+
+
+def _until(number: int, before: bytes, after: bytes) -> bytes:
+    """The accesses of before the database was copied, and those of after it up to the one of this number, which saw no
+    later change than the copy has."""
+    end = len(before)
+    for line in after[end:].splitlines(keepends=True):
+        found = line.partition(b" ")[0]
+        if not found.isdigit() or int(found) > number:
+            break
+        end += len(line)
+    return after[:end]
 
 
 def _created(database: Database) -> str:

@@ -1,31 +1,44 @@
 """A folder of backups of one gallery.
 
     backup.json      says what this folder is
-    backups/ID.json  one backup: hashes of the database and the access log, what it holds, its own hash
-    objects/ab/ab12  databases, access logs, originals and segments by their sha256; never changed
+    backups/ID.json  one backup: hashes of the database, of the list of its contents and of the access log, its own hash
+    objects/ab/ab12  originals, segments, access logs, pieces of databases and lists of contents (``backup_contents``)
+                     by their sha256; never changed
     incoming/        files on their way in; empty between commands
     lock             held by whoever writes
 
-Which originals and segments belong to a backup stands in its copy of the database.
+Older backups have no list of contents: their database is one object, and which files belong to them stands in it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, IntegrityError, NoBackup
-from fpipe.core.files import PRIVATE_FOLDER, disk_errors, open_private, sha256_hex, sha256_of, sync_folder, write_atomic
+from fpipe.core.files import (
+    PRIVATE_FOLDER,
+    disk_errors,
+    make_all_private,
+    open_private,
+    sha256_hex,
+    sync_files,
+    sync_folder,
+    write_atomic,
+)
+from fpipe.service.backup_contents import Contents, joined, kept_of
 from fpipe.store.database import Database
 
 MARK = b'{"format": "fpipe gallery backup", "version": 1}\n'
 _ORIGINALS = "SELECT DISTINCT sha256 FROM prints WHERE print IS NOT NULL AND path IS NULL ORDER BY 1"
 _SEGMENTS = "SELECT sha256, generation FROM segments ORDER BY generation"
+_BATCH, _BATCH_BYTES = 512, 1 << 28
+"""Files, and bytes, that are written before they are made durable together."""
+_READ = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class Backup:
     created : chain of the first entry of the changes: one gallery and its restorations have it, no other
     head : number and chain of the last entry of the changes it holds
     missing : what the gallery lacked or had damaged when this was made
+    contents : sha256 of the list of its contents; empty where the database is one object
     """
 
     id: str
@@ -49,17 +63,18 @@ class Backup:
     prints: int
     missing: tuple[str, ...] = ()
     made_by: dict[str, str] = field(default_factory=dict)
+    contents: str = ""
 
     def as_document(self) -> dict[str, Any]:
         """JSON-able."""
-        return {name: getattr(self, name) for name in self.__slots__} | {
-            "head": list(self.head),
-            "missing": list(self.missing),
-        }
+        said = {name: getattr(self, name) for name in self.__slots__ if name != "contents" or self.contents}
+        return {**said, "head": list(self.head), "missing": list(self.missing)}
 
 
 class Backups:
     """A folder of backups.
+
+    copied, copied_bytes : what was put there
 
     Raises NoBackup where it is none, IntegrityError where it is damaged, DiskFull, Locked.
     """
@@ -68,6 +83,9 @@ class Backups:
         self.folder = folder
         self.objects = folder / "objects"
         self.incoming = folder / "incoming"
+        self.copied = self.copied_bytes = 0
+        self._written: dict[str, Path] = {}  # not durable yet
+        self._written_bytes = 0
 
     @classmethod
     def open(cls, folder: Path) -> Backups:
@@ -86,6 +104,7 @@ class Backups:
             folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
             for part in (found.objects, found.incoming, folder / "backups"):
                 part.mkdir(PRIVATE_FOLDER, exist_ok=True)
+            make_all_private(folder)
         if not is_backup(folder):
             write_atomic(folder / "backup.json", MARK, private=True)
         return found
@@ -110,52 +129,122 @@ class Backups:
             reason = f"there are backups of another gallery ({self.backup().gallery})"
             raise GalleryExists(where=str(self.folder), reason=reason)
 
+    # -- objects -----------------------------------------------------------------------------------------------------
+
     def object(self, sha256: str) -> Path:
         """Where the file of these bytes is, or would be."""
         return self.objects / sha256[:2] / sha256
 
-    def put(self, data: bytes) -> bool:
-        """Keep a file's bytes; False where they are kept already."""
-        with disk_errors(self.folder):
-            sha256 = sha256_hex(data)
-            if self.object(sha256).exists():
-                return False
+    def put(self, data: bytes) -> str:
+        """Keep a file's bytes, unless they are kept already; returns their sha256.  Durable once ``sync`` returns."""
+        sha256 = sha256_hex(data)
+        if sha256 not in self._written and not self.object(sha256).exists():
             part = self.incoming / sha256
-            with open_private(part, new=True) as stream:
+            with disk_errors(self.folder), open_private(part, new=True) as stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            self._settle(part, sha256)
-        return True
+            self.copied += 1
+            self.copied_bytes += len(data)
+            self._written[sha256] = part
+            self._written_bytes += len(data)
+            if len(self._written) >= _BATCH or self._written_bytes >= _BATCH_BYTES:
+                self._settle()
+        return sha256
 
-    def _settle(self, part: Path, sha256: str) -> None:
-        place = self.object(sha256)
-        place.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
-        part.replace(place)
-        sync_folder(place.parent)
-
-    def put_database(self, copy: Path) -> tuple[str, bool]:
-        """Keep a copied database, which is moved away; its sha256, and whether it is new."""
+    def _settle(self) -> None:
+        """Make what was written durable, and only then give it its place: an object there is whole."""
         with disk_errors(self.folder):
-            sha256 = sha256_of(copy)
-            if new := not self.object(sha256).exists():
-                self._settle(copy, sha256)
-            else:
-                copy.unlink()
-        return sha256, new
+            sync_files(self._written.values())
+            for sha256, part in self._written.items():
+                place = self.object(sha256)
+                place.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
+                part.replace(place)
+        self._written, self._written_bytes = {}, 0
 
-    def needed(self, backup: Backup) -> Iterator[tuple[str, str]]:
-        """(sha256, place in the gallery) of every file of a backup; what was missing then, too."""
-        yield backup.database, "gallery.db"
+    def sync(self) -> None:
+        """Make all objects durable, those that an interrupted backup left in their places, too."""
+        self._settle()
+        with disk_errors(self.folder):
+            for folder in (*sorted(self.objects.iterdir()), self.objects):
+                sync_folder(folder)
+
+    def read(self, sha256: str) -> bytes:
+        """An object's bytes.
+
+        Raises IntegrityError where they are not what was stored.
+        """
+        place = self.object(sha256)
+        try:
+            data = place.read_bytes()
+        except OSError as error:
+            raise spoiled(place, error.strerror or str(error)) from error
+        if sha256_hex(data) != sha256:
+            raise spoiled(place, "its bytes were changed (sha256)")
+        return data
+
+    def stream(self, sha256: str) -> Iterator[bytes]:
+        """An object's bytes, some at a time; compared with nothing."""
+        place = self.object(sha256)
+        try:
+            with place.open("rb") as stream:
+                while data := stream.read(_READ):
+                    yield data
+        except OSError as error:
+            raise spoiled(place, error.strerror or str(error)) from error
+
+    # -- what a backup consists of -----------------------------------------------------------------------------------
+
+    def contents(self, backup: Backup) -> Contents:
+        """The list of a backup's contents, where it has one."""
+        return Contents.parsed(self.read(backup.contents))
+
+    def database(self, backup: Backup) -> Iterator[bytes]:
+        """The bytes of a backup's database, some at a time; the pieces are compared with what was stored."""
+        if not backup.contents:
+            yield from self.stream(backup.database)
+            return
+        for window in self.contents(backup).windows:
+            rest, index = (self.read(piece) if piece else b"" for piece in (window.rest, window.index))
+            yield joined(rest, index, window.mask)
+
+    def files(self, backup: Backup) -> Iterator[tuple[str, str]]:
+        """(sha256, place in the gallery) of a backup's segments and originals; of what was missing then, too."""
+        if backup.contents:
+            contents = self.contents(backup)
+            yield from segments_at(contents.segments)
+            yield from originals_at(dict.fromkeys(s for one in contents.prints for s in kept_of(self.read(one))))
+        else:
+            with opened_copy(self.object(backup.database)) as database:
+                yield from files_of(database)
+
+    def needed(self, backup: Backup, known: Container[str] = ()) -> Iterator[tuple[str, str]]:
+        """(sha256, place in the gallery of what it is, or is of) of every object of a backup, and of what was missing.
+
+        known : lists of hashes among these are not looked into
+        """
         if backup.accesses:
             yield backup.accesses, "access.log"
-        with opened_copy(self.object(backup.database)) as database:
-            yield from files_of(database)
+        if not backup.contents:
+            yield backup.database, "gallery.db"
+            yield from self.files(backup)
+            return
+        contents = self.contents(backup)
+        yield from ((sha256, "gallery.db") for sha256 in (backup.contents, *contents.pieces()))
+        yield from segments_at(contents.segments)
+        for one in contents.prints:
+            if one not in known:
+                yield one, "gallery.db"
+                yield from originals_at(kept_of(self.read(one)))
 
-    def holds(self, backup: Backup, sha256: str) -> bool:
-        """Whether a print of a file is in a backup."""
+    def holds(self, backup: Backup, files: Collection[str]) -> bool:
+        """Whether a print of one of these files (sha256) is in a backup."""
+        if backup.contents:
+            wanted = [sha256.encode() for sha256 in files]
+            lists = map(self.read, self.contents(backup).prints)
+            return any(sha256 in data for data in lists for sha256 in wanted)
         with opened_copy(self.object(backup.database)) as database:
-            return database.first("SELECT 1 FROM prints WHERE sha256 = ?", (sha256,)) is not None
+            return any(database.first("SELECT 1 FROM prints WHERE sha256 = ?", (sha256,)) for sha256 in files)
+
+    # -- clearing away -----------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
         """Delete what an interrupted backup left on its way in."""
@@ -184,7 +273,10 @@ class Backups:
 
     def strangers(self) -> list[Path]:
         """Objects that no backup needs."""
-        known = {sha256 for number in self.ids() for sha256, _ in self.needed(self.backup(number))}
+        known: set[str] = set()
+        for number in self.ids():
+            for sha256, _ in self.needed(self.backup(number), known):
+                known.add(sha256)
         return [path for path in sorted(self.objects.glob("*/*")) if path.name not in known]
 
 
@@ -194,15 +286,29 @@ def is_backup(folder: Path) -> bool:
 
 
 def files_of(database: Database) -> Iterator[tuple[str, str]]:
-    """(sha256, place) of the segments and originals that a database names."""
-    for sha256, generation in database.rows(_SEGMENTS):
-        yield sha256, f"segments/{generation:010d}.seg"
-    for (sha256,) in database.rows(_ORIGINALS):
-        yield sha256, f"originals/{sha256[:2]}/{sha256}"
+    """(sha256, place in the gallery) of the segments and originals that a database names."""
+    yield from segments_at(segments_of(database))
+    yield from originals_at(sha256 for (sha256,) in database.rows(_ORIGINALS))
+
+
+def segments_of(database: Database) -> tuple[tuple[str, int], ...]:
+    """(sha256, generation) of the segments that a database names."""
+    return tuple((str(sha256), int(generation)) for sha256, generation in database.rows(_SEGMENTS))
+
+
+def segments_at(segments: Iterable[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+    """Segments with their places in the gallery."""
+    return ((sha256, f"segments/{generation:010d}.seg") for sha256, generation in segments)
+
+
+def originals_at(hashes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Originals with their places in the gallery."""
+    return ((sha256, f"originals/{sha256[:2]}/{sha256}") for sha256 in hashes)
 
 
 @contextlib.contextmanager
 def opened_copy(path: Path) -> Iterator[Database]:
+    """A copied database."""
     try:
         database = Database.open_copy(path)
     except FpipeError as error:
@@ -212,16 +318,22 @@ def opened_copy(path: Path) -> Iterator[Database]:
 
 
 def spoiled(path: Path, reason: str) -> IntegrityError:
+    """The error that names a damaged file of a backup."""
     return IntegrityError(where=str(path), reason=f"this file of the backup can't be used: {reason}")
 
 
 def rendered(backup: Backup) -> bytes:
+    """The file that states a backup: with a hash of itself."""
     body = json.dumps(backup.as_document(), ensure_ascii=False, indent=1)
     whole = {**backup.as_document(), "sha256": sha256_hex(body.encode())}
     return (json.dumps(whole, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def read_backup(path: Path) -> Backup:
+    """What such a file says.
+
+    Raises IntegrityError where it was changed.
+    """
     try:
         data = path.read_bytes()
         said = json.loads(data)

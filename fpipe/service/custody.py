@@ -156,7 +156,7 @@ def holding(gallery: Gallery, files: Iterable[str]) -> Iterator[Holding]:
         for number in backups.ids():
             try:
                 kept = backups.backup(number)
-                holds: bool | None = any(backups.holds(kept, sha256) for sha256 in wanted)
+                holds: bool | None = backups.holds(kept, wanted)
             except FpipeError:  # damaged: it may
                 holds = None
             if holds is not False:

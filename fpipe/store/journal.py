@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from fpipe.core.errors import IntegrityError, Locked
-from fpipe.core.files import PRIVATE_FILE, disk_errors, open_private, sync_folder
+from fpipe.core.files import PRIVATE_FILE, disk_errors, open_private, sync_files, sync_folder
 from fpipe.store import chain
 from fpipe.store.chain import SALT_BYTES, Entry
 
@@ -36,6 +36,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known: tuple[tuple[int, int], tuple[int, str]] | None = None  # size and time of the file, its head then
 
     def append(self, payload: dict[str, Any]) -> int:
         """Add an entry, with who wrote it and when; durable when this returns its number."""
@@ -86,6 +87,20 @@ class Journal:
         with disk_errors(self.path), self.path.open("rb") as stream:
             last, _ = self._last(stream)
         return (last.number, last.chain.hex()) if last else (0, "")
+
+    def settled(self) -> tuple[int, str]:
+        """Its head, durable when this returns, so that others may count on it; read again only where it has changed."""
+        with disk_errors(self.path):
+            try:
+                facts = self.path.stat()
+            except FileNotFoundError:
+                return 0, ""
+            stamp = facts.st_size, facts.st_mtime_ns
+            if self._known is None or self._known[0] != stamp:
+                head = self.head()
+                sync_files([self.path])
+                self._known = stamp, head
+        return self._known[1]
 
     def forget(self, unwanted: Callable[[dict[str, Any]], bool]) -> int:
         """Erase what those entries said that ``unwanted`` says of; returns their number.

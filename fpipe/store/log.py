@@ -26,10 +26,11 @@ _TYPES: tuple[type | tuple[type, ...], ...] = (int, (bytes, NoneType), (str, Non
 
 
 def append(database: Database, payload: dict[str, Any]) -> int:
-    """Add an entry within the caller's transaction, with who wrote it and when; returns its number."""
+    """Add an entry within the caller's transaction, with who wrote it and when, and what the database's witness says;
+    returns its number."""
     last = database.first("SELECT number, chain FROM log ORDER BY number DESC LIMIT 1")
     number, before = (last[0] + 1, last[1]) if last else (1, b"")
-    new = chain.seal(payload, number, before)
+    new = chain.seal({**payload, **database.witness()}, number, before)
     database.run(
         "INSERT INTO log (number, salt, payload, content, chain) VALUES (?, ?, ?, ?, ?)",
         (new.number, new.salt, new.text, new.content, new.chain),

@@ -38,7 +38,7 @@ def test_what_comes_back_is_what_was_there(held: tuple[Path, list[NewPrint]], tm
         gallery.add([new_print(90)])
         digest = gallery.digest()
     second = back_up(path, tmp_path / "b")
-    assert second.copied <= 4  # the print, the database, the log of accesses, perhaps a segment
+    assert second.copied <= 7  # the print, its list and that of all, two pieces, the accesses, perhaps a segment
     restored = restore(tmp_path / "b", tmp_path / "newest")
     assert restored == second.backup
     with Gallery.open(tmp_path / "newest") as gallery:
@@ -80,7 +80,7 @@ def test_an_interrupted_one_leaves_those_before_it(
     back_up(path, tmp_path / "b")
     with Gallery.open(path, write=True) as gallery:
         gallery.add([new_print(90)])
-    for name in ("put_database", "_settle", "sweep"):
+    for name in ("put", "_settle", "sync", "sweep"):
 
         def killed(*args: object) -> None:
             raise KeyboardInterrupt
@@ -174,12 +174,12 @@ def test_what_is_forgotten_meanwhile_is_not_in_it(
         note(gallery, "searched", latent=prints[6].print, sha256=prints[6].sha256)
     copy_to, done = Database.copy_to, []
 
-    def removing(database: Database, target: Path) -> None:
+    def removing(database: Database, target: Path, **how: bool) -> None:
         if not done:
             done.append(1)
             with Gallery.open(path, write=True) as gallery:
                 gallery.remove([prints[6].print])
-        copy_to(database, target)
+        copy_to(database, target, **how)
 
     monkeypatch.setattr(Database, "copy_to", removing)
     back_up(path, tmp_path / "b")
@@ -196,9 +196,10 @@ def test_a_damaged_older_one_does_not_hinder_the_next(held: tuple[Path, list[New
     with Gallery.open(path, write=True) as gallery:
         gallery.add([new_print(90)])
     back_up(path, tmp_path / "b")
-    place = Backups(tmp_path / "b").object(first.database)
-    place.write_bytes(place.read_bytes()[:5000])
+    place = Backups(tmp_path / "b").object(first.contents)
+    place.write_bytes(place.read_bytes()[:50])
     third = back_up(path, tmp_path / "b")
+    assert len({line.split(":")[0] for line in problems(tmp_path / "b")}) == 2  # by its own name, and by its backup
     assert [line for line in problems(tmp_path / "b") if place.name not in line] == []
     restore(tmp_path / "b", tmp_path / "new", at=third.backup.id)
     assert_holds(tmp_path / "new", [*prints, new_print(90)])
@@ -226,6 +227,30 @@ def test_nobody_else_reads_a_gallery_or_backup(held: tuple[Path, list[NewPrint]]
         for place in (path, tmp_path / "b", tmp_path / "new"):
             for entry in [place, *place.rglob("*")]:
                 assert stat.S_IMODE(entry.stat().st_mode) == (0o700 if entry.is_dir() else 0o600), entry
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
+def test_older_ones_are_closed_to_others(held: tuple[Path, list[NewPrint]], tmp_path: Path) -> None:
+    """By the first command that writes; one that only reads changes no mode."""
+    path, prints = held
+    back_up(path, tmp_path / "b")
+
+    def modes(folder: Path) -> set[int]:
+        return {stat.S_IMODE(entry.stat().st_mode) for entry in (folder, *folder.rglob("*"))}
+
+    for folder in (path, tmp_path / "b"):
+        for entry in (folder, *folder.rglob("*")):
+            entry.chmod(0o755 if entry.is_dir() else 0o644)
+    with Gallery.open(path) as gallery:
+        gallery.records()
+    back_up(path, tmp_path / "b")
+    assert modes(tmp_path / "b") == {0o700, 0o600}
+    assert 0o755 in modes(path)
+    with Gallery.open(path, write=True) as gallery:
+        assert modes(path) == {0o700, 0o600}
+        gallery.add([new_print(90)])
+    assert modes(path) == {0o700, 0o600}
+    assert_holds(path, [*prints, new_print(90)])
 
 
 ADD = """

@@ -22,6 +22,19 @@ def journal(tmp_path: Path) -> Journal:
     return made
 
 
+def test_a_settled_head_is_durable_and_up_to_date(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(module, "sync_files", synced.extend)
+    assert journal.settled() == journal.settled() == journal.head()
+    assert synced == [journal.path]
+    Journal(journal.path).append({"event": "searched"})
+    assert journal.settled() == journal.head()
+    assert journal.settled()[0] == 6
+    assert synced == [journal.path] * 2
+    journal.path.unlink()
+    assert journal.settled() == (0, "")
+
+
 def test_entries_say_what_who_and_when(journal: Journal) -> None:
     assert journal.problems() == []
     entries = [entry for entry in journal.entries() if entry]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fpipe.cli.common import example, gallery_argument, json_option, print_json, print_json_line
+from fpipe.cli.common import example, gallery_argument, json_option, print_json, print_json_line, say
 
 if TYPE_CHECKING:
     from fpipe.service.audit import AuditEntry
@@ -62,7 +62,7 @@ def show(gallery: Path, event: str | None, since: datetime | None, head: bool, a
             if as_json:
                 print_json_line(entry.as_document())
             else:
-                click.echo(_line(entry))
+                say(_line(entry))
 
 
 def _line(entry: AuditEntry) -> str:
@@ -106,7 +106,7 @@ def verify(gallery: Path, heads: tuple[str, ...], as_json: bool) -> int:
         print_json({"whole": not found, "problems": found, "heads": now})
     else:
         for line in found:
-            click.echo(line)
+            say(line)
         count = ", ".join(f"{end.number} {end.log}" for end in last)
         click.echo(f"{len(found)} problems" if found else f"whole, {count}")
     return 6 if found else 0

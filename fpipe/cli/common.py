@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -15,6 +16,16 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 LEAST_SCALE_PX = 20
 """px between the two points of a scale: a pixel of error each would be more than a tenth on a shorter one."""
+
+
+class NumberRange(click.FloatRange):
+    """Numbers within limits; not ``nan``, which every comparison lets pass, and no ``inf``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
 
 
 gallery_argument = click.argument("gallery", type=click.Path(path_type=Path))
@@ -43,7 +54,7 @@ def ppi_option(function: F) -> F:
     The command gets one ``ppi``, whichever way it is given.
     """
 
-    @click.option("--ppi", type=click.FloatRange(50, 10000), help="Resolution in pixels an inch; overrides the file's.")
+    @click.option("--ppi", type=NumberRange(50, 10000), help="Resolution in pixels an inch; overrides the file's.")
     @click.option(
         "--scale",
         metavar="X1,Y1,X2,Y2,MM",
@@ -126,9 +137,30 @@ def print_json_line(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
+def say(text: str) -> None:
+    """A line for the person on stdout."""
+    click.echo(shown(text))
+
+
 def notice(text: str) -> None:
     """A line for the person on stderr."""
-    click.echo(f"fpipe: notice: {' '.join(text.split())}", err=True)
+    click.echo(f"fpipe: notice: {shown(' '.join(text.split()))}", err=True)
+
+
+def shown(text: str) -> str:
+    """One line as a terminal may show it: what would move its cursor, change its colours, begin a new line or turn the
+    direction of writing is written out, so that no name of a file can pretend to be something else."""
+    return text if text.isprintable() else "".join(map(_written_out, text))
+
+
+def _written_out(sign: str) -> str:
+    if unicodedata.category(sign) in _NO_SIGNS or unicodedata.bidirectional(sign) in _TURNING:
+        return sign.encode("unicode_escape").decode()
+    return sign
+
+
+_NO_SIGNS = ("Cc", "Cs", "Zl", "Zp")
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
 
 @contextmanager

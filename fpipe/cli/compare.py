@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fpipe.cli.common import json_option, ppi_option, print_json
+from fpipe.cli.common import json_option, ppi_option, print_json, say
 
 EXAMPLE = """\b
 Example:
@@ -36,7 +36,7 @@ def command(
         print_json(as_document(found, probe, gallery))
         return
     pairs = len(found.comparison.pairs)
-    click.echo(
+    say(
         f"score {found.comparison.score:.2f}, {pairs} paired minutiae "
         f"of {len(found.probe.minutiae)} and {len(found.gallery.minutiae)}"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fpipe.cli.common import notice, ppi_option
+from fpipe.cli.common import notice, ppi_option, say
 
 if TYPE_CHECKING:
     from fpipe.minutiae.xyt import Convention
@@ -59,4 +59,4 @@ def command(
     how = Conversion(ppi, format, from_xyt, xyt, width, height)
     for text in convert_file(file, out, how):
         notice(f"{file.as_posix()}: {text}")
-    click.echo(out.as_posix())
+    say(out.as_posix())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fpipe.cli.common import ppi_option, preset_option
+from fpipe.cli.common import ppi_option, preset_option, say
 
 EXAMPLE = """\b
 Example:
@@ -29,4 +29,4 @@ def command(file: Path, out: Path, ppi: float | None, preset: str) -> None:
     from fpipe.service.extract import enhance_file
 
     enhance_file(file, out, ppi=ppi, preset=preset)
-    click.echo(str(out))
+    say(str(out))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fpipe.cli.common import json_option, notice, ppi_option, preset_option, print_json
+from fpipe.cli.common import json_option, notice, ppi_option, preset_option, print_json, say
 
 EXAMPLE = """\b
 Example:
@@ -44,4 +44,4 @@ def command(file: Path, out: Path, convention: str, ppi: float | None, preset: s
     if as_json:
         print_json(found.document)
     else:
-        click.echo(f"{out}: {found.document['minutiae']} minutiae")
+        say(f"{out}: {found.document['minutiae']} minutiae")

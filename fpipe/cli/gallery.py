@@ -20,6 +20,7 @@ from fpipe.cli.common import (
     print_json,
     print_json_line,
     progress,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def create(gallery: Path, no_originals: bool, as_json: bool) -> None:
     if as_json:
         print_json({"gallery": gallery.as_posix(), "originals": not no_originals})
     else:
-        click.echo(f"{gallery}: an empty gallery")
+        say(f"{gallery}: an empty gallery")
 
 
 @command.command(
@@ -104,7 +105,7 @@ def _tell_again(outcome: Reextracted, as_json: bool) -> None:
     elif outcome.code:
         notice(f"{outcome.record.print} keeps its template ({outcome.code}): {outcome.message}")
     else:
-        click.echo(f"{outcome.status} {outcome.record.print}")
+        say(f"{outcome.status} {outcome.record.print}")
 
 
 def _sum_up(gallery: Path, counts: dict[str, int], interrupted: bool, as_json: bool) -> None:
@@ -117,7 +118,7 @@ def _sum_up(gallery: Path, counts: dict[str, int], interrupted: bool, as_json: b
     if as_json:
         print_json_line({"type": "summary", **counts, "interrupted": interrupted, "extraction_digests": methods})
         return
-    click.echo(", ".join(f"{count} {status}" for status, count in counts.items()))
+    say(", ".join(f"{count} {status}" for status, count in counts.items()))
     for line in mixed_methods(methods):
         notice(line)
 
@@ -137,7 +138,7 @@ def rebuild(gallery: Path, as_json: bool) -> None:
     if as_json:
         print_json({"prints": prints})
     else:
-        click.echo(f"the index of {prints} prints is made again")
+        say(f"the index of {prints} prints is made again")
 
 
 for _more in (gallery_add.add, *gallery_custody.COMMANDS, *gallery_records.COMMANDS):

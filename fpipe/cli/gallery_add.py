@@ -16,6 +16,7 @@ import click
 
 from fpipe.cli.batch import batch_progress, heeding_interrupts
 from fpipe.cli.common import (
+    NumberRange,
     example,
     gallery_argument,
     jobs_option,
@@ -23,6 +24,7 @@ from fpipe.cli.common import (
     ppi_option,
     preset_option,
     print_json_line,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
     from fpipe.service.workers import Stop
 
 _KINDS: tuple[Kind, ...] = ("plain", "rolled", "latent")
-_LATENTS, _LEAST_SCORE = 5, 1e-6
-"""Of a reverse search: how many latents are told of each print, and of what score at least: any agreement."""
+_LATENTS = 5
+"""How many latents are told of each print in a reverse search."""
 
 
 @click.command(
@@ -60,7 +62,7 @@ _LATENTS, _LEAST_SCORE = 5, 1e-6
 @click.option("--max-errors", type=click.IntRange(0), metavar="N", help="Stop once more than N prints are left out.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -68,6 +70,14 @@ _LATENTS, _LEAST_SCORE = 5, 1e-6
 )
 @click.option("--quarantine", type=click.Path(path_type=Path), metavar="CSV", help="Write what is left out, and why.")
 @click.option("--reverse", is_flag=True, help="Then search each new print of a finger among GALLERY's latents.")
+@click.option(
+    "--least-score",
+    type=NumberRange(0),
+    default=1.0,
+    show_default=True,
+    metavar="SCORE",
+    help="Of --reverse: count latents of a lower score, but do not list them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line a print, then a summary line.")
 def add(
     gallery: Path,
@@ -83,6 +93,7 @@ def add(
     timeout: float,
     quarantine: Path | None,
     reverse: bool,
+    least_score: float,
     as_json: bool,
     **how: Any,
 ) -> int:
@@ -102,6 +113,8 @@ def add(
 
     if not files and manifest is None:
         raise click.UsageError("expected a SOURCE or --manifest")
+    if zero and "-" not in files:
+        raise click.UsageError("-0 is said of names from standard input; give - as a SOURCE")
     names, besides = _paths(files, zero=zero), [gallery, *([quarantine] if quarantine else [])]
     found = partial(sources, names, manifest, Details(subject, finger, kind, ppi), but=besides)
     stop = Stop()
@@ -116,7 +129,7 @@ def add(
         run = _rehearse if dry_run else _enroll
         document = run(gallery, found(), tally, how)
         if reverse and not stop.asked:
-            _search_latents(gallery, tally.fingers, stop, as_json=as_json)
+            _search_latents(gallery, tally.fingers, least_score, stop, as_json=as_json)
     interrupted = stop.asked and not tally.too_many
     if as_json:
         ended = {"interrupted": interrupted, "too_many_errors": tally.too_many}
@@ -152,12 +165,18 @@ def _paths(names: Sequence[str], *, zero: bool) -> list[Path]:
     """The names as given; ``-`` stands for those on standard input, one a line or each up to a zero byte."""
     found = list[Path]()
     for name in names:
-        if name == "-":
-            read = sys.stdin.buffer.read().split(b"\0" if zero else b"\n")
-            found += [Path(os.fsdecode(one.removesuffix(b"\r") if not zero else one)) for one in read if one.strip()]
-        else:
-            found.append(Path(name))
+        found += _names_on_stdin(zero=zero) if name == "-" else [Path(name)]
     return found
+
+
+def _names_on_stdin(*, zero: bool) -> list[Path]:
+    if sys.stdin is None:  # closed by whoever started the program
+        raise click.UsageError("there is no standard input to read names from")
+    read = sys.stdin.buffer.read()
+    names = read.split(b"\0")
+    if not zero:  # as Windows may write them, too
+        names = [name.removesuffix(b"\r") for name in read.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
+    return [Path(os.fsdecode(name)) for name in names if name.strip()]
 
 
 class _Tally:
@@ -204,7 +223,7 @@ class _Tally:
         if outcome.code:
             notice(f"left out ({outcome.code}): {outcome.message}")
         else:
-            click.echo(f"{outcome.status} {outcome.file}")
+            say(f"{outcome.status} {outcome.file}")
 
 
 def _enroll(gallery: Path, found: Iterable[Source], tally: _Tally, how: dict[str, Any]) -> dict[str, Any]:
@@ -222,21 +241,25 @@ def _enroll(gallery: Path, found: Iterable[Source], tally: _Tally, how: dict[str
     return {**tally.counts, "prints": prints, "seconds": round(seconds, 3), "steps": steps}
 
 
-def _search_latents(gallery: Path, ids: list[int], stop: Stop, *, as_json: bool) -> None:
-    """The unsolved latents that each new print may be the mate of, the best few that agree in anything."""
+def _search_latents(gallery: Path, ids: list[int], least: float, stop: Stop, *, as_json: bool) -> None:
+    """The unsolved latents that each new print may be the mate of, the best few of them."""
     from fpipe.service.reverse import among_latents
     from fpipe.service.search import open_searcher
 
+    searched = compared = below = 0
     with open_searcher(gallery) as searcher:
-        for found in among_latents(searcher, ids, least=_LEAST_SCORE, listed=_LATENTS):
+        for found in among_latents(searcher, ids, least=least, listed=_LATENTS):
             if as_json:
                 print_json_line({"type": "reverse", **found.as_document()})
             for c in () if as_json else found.candidates:
-                click.echo(f"{found.record.print}: latent {c.rank}. {c.record.print}, score {c.score:.2f}")
+                say(f"{found.record.print}: latent {c.rank}. {c.record.print}, score {c.score:.2f}")
             if found.notice:
                 notice(found.notice)
+            searched, compared, below = searched + 1, compared + found.compared, below + found.below
             if stop.asked:
-                return
+                break
+    if not as_json:
+        say(f"{searched} prints searched among the latents: {compared} comparisons, {below} below score {least:g}")
 
 
 def _rehearse(gallery: Path, found: Iterable[Source], tally: _Tally, how: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fpipe.cli.common import example, gallery_argument, json_option, notice, print_json
+from fpipe.cli.common import example, gallery_argument, json_option, notice, print_json, say
 from fpipe.cli.selecting import selection_options
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def list_(gallery: Path, selection: Selection, as_json: bool) -> None:
         return
     for record in records:
         said = " ".join(said_of(record))
-        click.echo(f"{record.print}  {record.kind}, {record.minutiae} minutiae{f'  ({said})' if said else ''}")
-    click.echo(f"{len(records)} prints")
+        say(f"{record.print}  {record.kind}, {record.minutiae} minutiae{f'  ({said})' if said else ''}")
+    say(f"{len(records)} prints")
 
 
 @click.command(epilog=example("fpipe gallery show G --json", "fpipe gallery show G cards/12_right_index.png"))
@@ -70,7 +70,7 @@ def show(gallery: Path, name: str | None, as_json: bool) -> None:
 
 def _print_facts(document: dict[str, Any]) -> None:
     for key, value in document.items():
-        click.echo(f"{key:18} {_in_words(value)}".rstrip())
+        say(f"{key:18} {_in_words(value)}".rstrip())
 
 
 def _in_words(value: Any) -> str:
@@ -97,10 +97,10 @@ def subjects(gallery: Path, as_json: bool) -> None:
         print_json({"persons": people, "links": links, "without_subject": nameless})
         return
     for person in found:
-        click.echo(f"{' = '.join(person.subjects)}: {len(person.prints)} prints")
+        say(f"{' = '.join(person.subjects)}: {len(person.prints)} prints")
         for record in person.prints:
-            click.echo(f"  {record.print}  {' '.join(part for part in (record.kind, record.finger) if part)}")
-    click.echo(f"{len(found)} persons, {nameless} prints without a subject")
+            say(f"  {record.print}  {' '.join(part for part in (record.kind, record.finger) if part)}")
+    say(f"{len(found)} persons, {nameless} prints without a subject")
 
 
 @click.command(
@@ -133,7 +133,7 @@ def set_(gallery: Path, changes: tuple[str, ...], selection: Selection, reason: 
     if as_json:
         print_json({"prints": meant, "changed": changed})
     else:
-        click.echo(f"{meant} prints, {changed} changed")
+        say(f"{meant} prints, {changed} changed")
 
 
 @click.command(epilog=example('fpipe gallery link G "grave 3, body 17" "Ahmad 1961" --reason "DNA report 118"'))
@@ -174,7 +174,7 @@ def _print_person(subjects: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json({"person": list(subjects)})
     else:
-        click.echo(" = ".join(subjects))
+        say(" = ".join(subjects))
 
 
 COMMANDS = (list_, show, subjects, set_, link, unlink)

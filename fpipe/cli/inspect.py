@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from fpipe.cli.common import json_option, notice, ppi_option, print_json
+from fpipe.cli.common import json_option, notice, ppi_option, print_json, say, shown
 
 EXAMPLE = """\b
 Example:
@@ -38,7 +38,7 @@ def command(file: Path, ppi: float | None, as_json: bool) -> int:
         notice(f"{file.as_posix()}: {text}")
     failed = document.get("failed", [])
     for failure in failed:
-        click.echo(f"fpipe: {' '.join(failure['message'].split())}", err=True)
+        click.echo(f"fpipe: {shown(' '.join(failure['message'].split()))}", err=True)
     if as_json:
         print_json(document)
     else:
@@ -49,20 +49,20 @@ def command(file: Path, ppi: float | None, as_json: bool) -> int:
 
 
 def _print(kind: str, document: dict[str, Any]) -> None:
-    click.echo(document["file"])
+    say(document["file"])
     if kind == "exchange":
         from fpipe.service.inspect import exchange_lines
 
         for line in exchange_lines(document):
-            click.echo(line)
+            say(line)
     elif kind == "template":
-        click.echo(f"  format      {document['format']}")
+        say(f"  format      {document['format']}")
         for number, view in enumerate(document["minutiae"], 1):
-            click.echo(f"  view {number}      finger {view['finger']}, {view['count']} minutiae")
+            say(f"  view {number}      finger {view['finger']}, {view['count']} minutiae")
     else:
         _print_picture(document)
         return
-    click.echo(f"  sha256      {document['sha256']} (file)")
+    say(f"  sha256      {document['sha256']} (file)")
 
 
 def _print_picture(document: dict[str, Any]) -> None:
@@ -76,8 +76,8 @@ def _print_picture(document: dict[str, Any]) -> None:
         "unknown": "",
     }[document["ppi_origin"]]
     size = "" if ppi is None else f", {width / ppi * 25.4:.1f} x {height / ppi * 25.4:.1f} mm"
-    click.echo(f"  format      {document['format']}, {document['bits']} bits a sample, {document['pages']} picture(s)")
-    click.echo(f"  size        {width} x {height} px{size}")
-    click.echo(f"  resolution  {resolution}{origin}")
-    click.echo(f"  sha256      {document['sha256']} (file)")
-    click.echo(f"              {document['pixels_sha256']} (pixels)")
+    say(f"  format      {document['format']}, {document['bits']} bits a sample, {document['pages']} picture(s)")
+    say(f"  size        {width} x {height} px{size}")
+    say(f"  resolution  {resolution}{origin}")
+    say(f"  sha256      {document['sha256']} (file)")
+    say(f"              {document['pixels_sha256']} (pixels)")

@@ -6,11 +6,13 @@ import importlib
 import os
 import sys
 import traceback
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
 
 from fpipe import __version__
+from fpipe.cli.common import shown
 from fpipe.core.errors import FpipeError
 
 COMMANDS = {
@@ -85,7 +87,18 @@ def main() -> None:
 
 def run() -> NoReturn:
     """Console entry: every error is one clear line on stderr and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # None where the program is started without it
+            _let_pass_everything(stream)
     sys.exit(_guarded())
+
+
+def _let_pass_everything(stream: TextIOWrapper) -> None:
+    """UTF-8 for programs and files, whatever the system's language (Windows has others for them); what can't be written
+    is escaped, halves of characters in names that are no text for instance, which JSON reads back."""
+    if not stream.isatty():
+        stream.reconfigure(encoding="utf-8")
+    stream.reconfigure(errors="backslashreplace")
 
 
 def _guarded() -> int:
@@ -119,4 +132,4 @@ def _guarded() -> int:
 
 
 def _say(text: str) -> None:
-    click.echo(f"fpipe: error: {' '.join(text.split())}", err=True)
+    click.echo(f"fpipe: error: {shown(' '.join(text.split()))}", err=True)

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from fpipe.cli.common import difficulty_option, format_option, jobs_option, json_option, print_json, progress
+from fpipe.cli.common import (
+    NumberRange,
+    difficulty_option,
+    format_option,
+    jobs_option,
+    json_option,
+    print_json,
+    progress,
+)
 
 PROFICIENCY_EXAMPLE = """\b
 Example:
@@ -28,14 +36,14 @@ Example:
 @difficulty_option("Of the latents")
 @click.option(
     "--mated",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.5,
     show_default=True,
     help="Share of the trials with the latent's finger among the exemplars; exactly, in random order.",
 )
 @click.option(
     "--close",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     default=0.5,
     show_default=True,
     help="Share of all other exemplars that are close non-matches: same flow of ridges, other minutiae.",

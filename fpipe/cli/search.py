@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fpipe.cli.common import json_option, notice, ppi_option, print_json, progress
+from fpipe.cli.common import json_option, notice, ppi_option, print_json, progress, say
 from fpipe.cli.selecting import selection_options
 
 if TYPE_CHECKING:
@@ -195,14 +195,14 @@ def _print_text(done: list[Search]) -> None:
     for found in done:
         marked = int(found.examiner.sum())
         whose = f" ({marked} of them an examiner's)" if marked else ""
-        click.echo(
+        say(
             f"{found.latent}: {len(found.template.minutiae)} minutiae{whose}, {_searched(found)}, "
             f"{found.prints_compared} compared"
         )
         click.echo(f"{'rank':>5} {'score':>8} {'pairs':>6}  print")
         for c in found.candidates:
             who = " ".join(part for part in (" = ".join(c.person), c.record.finger) if part)
-            click.echo(f"{c.rank:>5} {c.score:>8.2f} {len(c.pairs):>6}  {c.record.print}{f'  ({who})' if who else ''}")
+            say(f"{c.rank:>5} {c.score:>8.2f} {len(c.pairs):>6}  {c.record.print}{f'  ({who})' if who else ''}")
     click.echo("A candidate is not an identification: an examiner decides.")
 
 

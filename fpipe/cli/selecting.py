@@ -35,7 +35,10 @@ def selection_options(function: F) -> F:
             click.option("--kind", "kinds", type=click.Choice(KINDS), help="Of this type; repeatable.", multiple=True),
             click.option("--class", "classes", help="With this value of the field class; repeatable.", multiple=True),
             click.option(
-                "--where", metavar="FIELD=VALUE", help="With this value of any field; repeatable.", multiple=True
+                "--where",
+                metavar="FIELD=VALUE",
+                help="With this value of any field, * for any text; also FIELD>=VALUE, FIELD<=VALUE; repeatable.",
+                multiple=True,
             ),
             click.option("--since", metavar="DAY", default="", help="Added on this day or later: 2026-01-31."),
             click.option("--until", metavar="DAY", default="", help="Added on this day or before."),
@@ -46,10 +49,6 @@ def selection_options(function: F) -> F:
 
 
 def _selection(where: tuple[str, ...], **conditions: Any) -> Selection:
-    from fpipe.index import Selection
+    from fpipe.index import Condition, Selection
 
-    pairs = [text.partition("=") for text in where]
-    for text, (_, mark, _) in zip(where, pairs, strict=True):
-        if not mark:
-            raise click.UsageError(f"--where {text}: expected FIELD=VALUE")
-    return Selection(where=tuple((name, value) for name, _, value in pairs), **conditions)
+    return Selection(where=tuple(map(Condition.parse, where)), **conditions)

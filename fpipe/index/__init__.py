@@ -1,5 +1,6 @@
 """Floor 2: the gallery: records in SQLite, FAISS segments, originals.  Stores bytes and vectors, knows no algorithm."""
 
+from fpipe.index.conditions import Condition
 from fpipe.index.gallery import Gallery
 from fpipe.index.records import KINDS, Amendment, NewPrint, PrintRecord, Reextraction, StoredPrint
 from fpipe.index.segments import Hits
@@ -9,6 +10,7 @@ from fpipe.index.vectors import Vectors
 __all__ = [
     "KINDS",
     "Amendment",
+    "Condition",
     "Gallery",
     "Hits",
     "NewPrint",

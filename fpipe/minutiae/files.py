@@ -3,8 +3,8 @@ or by the name of the format."""
 
 from __future__ import annotations
 
-import stat
 import math
+import stat
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,8 @@ def is_template(path: Path) -> bool:
 
 
 def is_template_data(head: bytes, name: str) -> bool:
-    """The same of a file's first 64 bytes or more."""
-    return head.startswith((blob.MAGIC, _RECORD_MAGIC)) or _is_json(head) or _is_xyt(name)
+    """The same of a file's first 64 bytes or more; an .xyt is text, whatever else bears its name."""
+    return head.startswith((blob.MAGIC, _RECORD_MAGIC)) or _is_json(head) or (_is_xyt(name) and b"\0" not in head[:64])
 
 
 def read_template(

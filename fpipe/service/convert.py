@@ -9,7 +9,7 @@ from fpipe.core.errors import UsageError
 from fpipe.core.files import sha256_hex, split_choice, write_atomic
 from fpipe.formats import write_picture
 from fpipe.formats.exchange.records import is_exchange, parse
-from fpipe.minutiae.files import FORMATS, format_of, is_template_data, recode_template, write_template
+from fpipe.minutiae.files import FORMATS, format_of, is_template, is_template_data, recode_template, write_template
 from fpipe.minutiae.records import RECORDS, losses, write_record
 from fpipe.minutiae.xyt import Convention
 from fpipe.service.gallery_files import Source, read_bytes
@@ -45,7 +45,7 @@ def convert_file(path: Path, out: Path, how: Conversion) -> tuple[str, ...]:
 
     Raises UsageError where the two do not go together, InputRefused, DiskFull.
     """
-    if out.exists() and out.samefile(split_choice(path)[0]):
+    if _same(out, split_choice(path)[0]):
         raise UsageError(
             reason=f"{out.as_posix()} is the source itself; choose another name: originals are not overwritten"
         )
@@ -72,12 +72,17 @@ def convert_file(path: Path, out: Path, how: Conversion) -> tuple[str, ...]:
     raise UsageError(reason=f"{path.as_posix()}: a picture; `fpipe extract` reads the minutiae in it")
 
 
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there, or can't be: reading or writing it says so
+        return False
+
+
 def _picture(path: Path, out: Path, how: Conversion) -> tuple[str, ...]:
-    if path.is_file():
-        with path.open("rb") as handle:
-            if is_template_data(handle.read(64), path.name):
-                reason = f"{path.as_posix()}: a template holds no picture; expected --format {', '.join(FORMATS)}"
-                raise UsageError(reason=reason)
+    if is_template(path):
+        reason = f"{path.as_posix()}: a template holds no picture; expected --format {', '.join(FORMATS)}"
+        raise UsageError(reason=reason)
     picture = picture_of(path, path.as_posix(), how.ppi)
     write_picture(out, picture.pixels, picture.ppi)
     return picture.notices

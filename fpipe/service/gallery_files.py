@@ -110,28 +110,36 @@ def _is_folder(path: Path) -> bool:
 
 
 def _walk(folder: Path, details: Details, passed: frozenset[tuple[int, int]]) -> Iterator[Source]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield _refused(folder, error.strerror or str(error))
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if passed and _identity(path) in passed:
+    """Depth first in the order of the names; with a list of its own, for folders lie deeper than Python recurses."""
+    waiting: list[Path | os.DirEntry[str]] = [folder]
+    while waiting:
+        entry = waiting.pop()
+        path = Path(entry)
+        if path is not folder and passed and _identity(path) in passed:
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, details, passed)
-        elif entry.is_dir():
+        if isinstance(entry, Path) or _is_folder_entry(entry, follow_symlinks=False):
+            try:
+                waiting += sorted(os.scandir(path), key=lambda found: found.name, reverse=True)
+            except OSError as error:
+                yield _refused(path, error.strerror or str(error))
+        elif _is_folder_entry(entry, follow_symlinks=True):
             yield _refused(path, "a link to a folder, which is not followed")
         else:
             yield _source(path, details)
+
+
+def _is_folder_entry(entry: os.DirEntry[str], *, follow_symlinks: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=follow_symlinks)
+    except OSError:  # a link that goes round in a circle, for instance: opening it says so
+        return False
 
 
 def _source(given: Path, details: Details) -> Source:
     try:
         given.as_posix().encode()
     except UnicodeEncodeError:
-        name = os.fsencode(given).decode("utf-8", "backslashreplace")
+        name = as_text(given)
         return Source(given, name, BadName(where=name))
     path, choice = split_choice(given)
     try:
@@ -146,8 +154,13 @@ def _source(given: Path, details: Details) -> Source:
 
 
 def _refused(path: Path, reason: str) -> Source:
-    name = os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+    name = as_text(path)
     return Source(path, name, NotFound(where=name, reason=reason))
+
+
+def as_text(path: Path) -> str:
+    """A path with forward slashes; bytes that are no text are written as \\xNN."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def read_bytes(source: Source) -> bytes:

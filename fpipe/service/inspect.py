@@ -39,7 +39,7 @@ def inspect_file(path: Path, *, ppi: float | None = None) -> Inspected:
     "failed" instead.
     """
     name = path.as_posix()
-    if not path.is_file():  # a folder, a missing file, or FILE#POSITION
+    if not _is_file(path):  # a folder, a missing file, or FILE#POSITION
         return Inspected("picture", _picture_document(path, None, ppi))
     data = read_bytes(Source(path, name))
     common = {"file": name, "sha256": sha256_hex(data)}
@@ -50,6 +50,13 @@ def inspect_file(path: Path, *, ppi: float | None = None) -> Inspected:
         views = [{"record": number, **view} for number, view in enumerate(found["minutiae"], 1)]
         return Inspected("template", {**common, **found, "records": [], "images": [], "minutiae": views})
     return Inspected("picture", _picture_document(path, data, ppi))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long, for instance: opening it says so
+        return False
 
 
 def _picture_document(path: Path, data: bytes | None, ppi: float | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from fpipe.minutiae.files import is_template_data, parse_template
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import Preset
 from fpipe.service.cards import image_of
-from fpipe.service.gallery_files import UNSAID, Details, Source, read_bytes
+from fpipe.service.gallery_files import UNSAID, Details, Source, as_text, read_bytes
 from fpipe.service.reading import lacking
 from fpipe.service.storing import guarded, vectors_of
 
@@ -102,8 +102,7 @@ class Task:
 
     def told(self, status: Status, **facts: Any) -> Outcome:
         """What became of it."""
-        path = self.source.path.as_posix().encode("utf-8", "backslashreplace").decode()
-        return Outcome(self.name, status, path=path, sha256=self.sha256, **facts)
+        return Outcome(self.name, status, path=as_text(self.source.path), sha256=self.sha256, **facts)
 
     def died(self) -> Outcome:
         """Its process died of it."""

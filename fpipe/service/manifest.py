@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from os.path import lexists
 from pathlib import Path
 
 from fpipe.core.errors import BadParameter, NotFound, UsageError
@@ -103,7 +104,13 @@ def _row(columns: Sequence[str], cells: Sequence[str], where: str, folder: Path)
         raise UsageError(reason=f"{where}: the kind is {said['kind']!r}, expected {', '.join(KINDS)}")
     fields = {name: value for name, value in said.items() if name not in _KNOWN}
     ppi = _ppi(said["ppi"], where) if "ppi" in said else None
-    return folder / path, Details(said.get("subject"), said.get("finger"), kind, ppi, fields)
+    return _found(folder, path), Details(said.get("subject"), said.get("finger"), kind, ppi, fields)
+
+
+def _found(folder: Path, path: str) -> Path:
+    """The file; where Windows wrote the list, perhaps by the name with slashes."""
+    other = path.replace("\\", "/")
+    return folder / (other if other != path and not lexists(folder / path) and lexists(folder / other) else path)
 
 
 def _ppi(text: str, where: str) -> float:

@@ -106,10 +106,14 @@ def found_in(gallery: Gallery, task: Task, notices: tuple[str, ...]) -> Outcome 
         ("subject", record.subject, said.subject),
         ("finger", record.finger, said.finger),
         ("kind", record.kind, said.kind),
+        *((name, record.fields.get(name), wanted) for name, wanted in said.fields.items()),
     ):
         if wanted not in (None, held):
-            notices = (*notices, f"its {name} in the gallery is {held}, not {wanted}; that was left as it is")
+            notices = (*notices, f"its {name} in the gallery is {held or 'not said'}, not {wanted}; {_KEPT}")
     return task.told("known", record=record, notices=notices)
+
+
+_KEPT = "that was left as it is; `fpipe gallery set` changes it"
 
 
 class _Methods:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fpipe.core.errors import UsageError
 from fpipe.core.files import disk_errors
 from fpipe.service.intake import Outcome
 
@@ -17,11 +18,13 @@ COLUMNS = ("path", "sha256", "stage", "code", "message")
 def quarantine_list(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
     """Yields what writes one outcome more; an earlier list at that place is replaced.  A path of None makes no list.
 
-    Raises DiskFull where it can't be written.
+    Raises UsageError where any other file is there, a slip of the hand must not cost an original; DiskFull where it
+    can't be written.
     """
     if path is None:
         yield lambda outcome: None
         return
+    _refuse_another_file(path)
     with disk_errors(path):
         stream = path.open("w", encoding="utf-8", newline="")
     with stream:
@@ -34,3 +37,14 @@ def quarantine_list(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
 
         write(*COLUMNS)
         yield lambda outcome: write(outcome.path, outcome.sha256, outcome.stage, outcome.code, outcome.message)
+
+
+def _refuse_another_file(path: Path) -> None:
+    head, found = ",".join(COLUMNS).encode(), b""
+    with disk_errors(path):
+        if path.is_file():
+            with path.open("rb") as stream:
+                found = stream.read(len(head))
+    if found and found != head:
+        reason = f"{path.as_posix()} is there and no earlier list of this kind; choose another name for --quarantine"
+        raise UsageError(reason=reason)

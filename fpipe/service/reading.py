@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpipe.core.conventions import PPI
-from fpipe.core.errors import EmptyFile, NotFound, UsageError
+from fpipe.core.errors import NotFound, UsageError
 from fpipe.core.files import sha256_hex, split_choice
 from fpipe.core.trace import Trace, no_trace
 from fpipe.core.types import GivenPpi, GrayImage, Picture, Template
@@ -28,6 +28,7 @@ from fpipe.minutiae.files import is_template, parse_template
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import Preset
 from fpipe.pipeline.ridge_scale import estimate_ppi
+from fpipe.service.gallery_files import Source, read_bytes
 from fpipe.service.markup import MARKED_QUALITY, Use, facts_of, marked_template, marks_for, merged
 
 PAPER = 255
@@ -143,9 +144,8 @@ def _exchange_bytes(path: Path) -> bytes | None:
 def _imported(path: Path, ppi: float | None) -> Reading:
     """A template file, without a picture."""
     start = time.perf_counter()
-    name, data = path.as_posix(), path.read_bytes()
-    if not data:
-        raise EmptyFile(where=name)
+    name = path.as_posix()
+    data = read_bytes(Source(path, name))
     found = parse_template(data, name, ppi=ppi)
     template = quantised(found.template)
     seconds = {"read": time.perf_counter() - start, "extract": 0.0}

@@ -15,6 +15,8 @@ from fpipe.index import PrintRecord, Selection
 from fpipe.service.audit import note_stored_search
 from fpipe.service.search import CANDIDATES, LISTED, Candidate, Searcher, candidate_document
 
+LEAST_SCORE = 1.0
+"""Below it lie 99.9 % of the pairs of different fingers (docs/records.md)."""
 _FINGERS = range(13)
 """Positions of single fingers: 0 unknown, 1 to 10, 11 and 12 plain thumbs."""
 
@@ -23,33 +25,41 @@ _FINGERS = range(13)
 class ReverseSearch:
     """One print of a gallery among its latents.
 
-    latents : how many were searched
+    latents : how many were searched; compared : of them, those that got the exact match; below : of these, those whose
+        score is too low to be listed
     notice : why the gallery's audit does not know of it, None where it does
     """
 
     record: PrintRecord
     latents: int
     candidates: tuple[Candidate, ...]
+    compared: int
+    below: int
     notice: str | None = None
 
     def as_document(self) -> dict[str, Any]:
         """JSON-able."""
         candidates = [candidate_document(candidate) for candidate in self.candidates]
-        return {"print": self.record.print, "latents_searched": self.latents, "candidates": candidates}
+        counts = {"searched": self.latents, "compared": self.compared, "below_least_score": self.below}
+        return {
+            "print": self.record.print,
+            **{f"latents_{name}": count for name, count in counts.items()},
+            "candidates": candidates,
+        }
 
 
 def among_latents(
     searcher: Searcher,
     ids: Iterable[int],
     *,
-    least: float | None = None,
+    least: float = LEAST_SCORE,
     compared: int | None = CANDIDATES,
     listed: int = LISTED,
 ) -> Iterator[ReverseSearch]:
     """Stored prints, those just added for instance, each searched among the gallery's latents other than itself.
 
     ids : of the prints
-    least : candidates of a lower score are not listed; None lists all
+    least : candidates of a lower score are not listed
 
     Raises GalleryChanged where a print is gone.
     """
@@ -59,11 +69,11 @@ def among_latents(
         (stored,) = searcher.gallery.stored([number])
         probe = searcher.template(stored)
         found, scores = searcher.candidates(probe, compared, latents)
-        if least is not None:
-            found, scores = found[scores >= least], scores[scores >= least]
-        candidates = searcher.explained(probe, found[:listed], scores)
-        failed = note_stored_search(searcher.gallery, number, candidates, len(latents), len(scores))
-        yield ReverseSearch(stored.record, len(latents), candidates, failed)
+        told = found[scores >= least]  # the first of them: they are ranked
+        candidates = searcher.explained(probe, told[:listed], scores)
+        failed = note_stored_search(searcher.gallery, number, candidates, len(latents), len(found))
+        below = len(found) - len(told)
+        yield ReverseSearch(stored.record, len(latents), candidates, len(found), below, failed)
 
 
 def probes_of(path: Path) -> tuple[list[Path], list[str]]:

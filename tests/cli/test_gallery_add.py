@@ -21,12 +21,14 @@ from exchange_maker import ENVELOPE, NAMED
 
 from fpipe.cli import batch, gallery_add
 from fpipe.cli import gallery as module
+from fpipe.core.errors import UsageError
 from fpipe.formats import read_picture
 from fpipe.formats.exchange.building import Print, tenprint
 from fpipe.index import KINDS, Gallery
 from fpipe.minutiae.files import write_template
 from fpipe.pipeline.presets import load_preset
 from fpipe.service.reading import read_print
+from fpipe.service.reverse import LEAST_SCORE
 from fpipe.service.workers import Stop
 from fpipe.synth import samples
 
@@ -128,6 +130,53 @@ def test_the_list_of_what_was_left_out(gallery: Path) -> None:
     assert "12 added, 0 known, 2 quarantined" in done.stdout
 
 
+def test_a_list_of_what_was_left_out_replaces_no_other_file(gallery: Path) -> None:
+    Path("list.csv").write_text("path\nt/00.fpt\n", "utf-8")
+    for name in ("list.csv", "t/01.fpt"):
+        before = Path(name).read_bytes()
+        with pytest.raises(UsageError, match="no earlier list"):
+            run("add", gallery, "t", "--quarantine", name, "--timeout", 0)
+        assert Path(name).read_bytes() == before
+    Path("empty.csv").touch()
+    for _ in range(2):
+        assert (
+            run("add", gallery, "--manifest", "list.csv", "--quarantine", "empty.csv", "--timeout", 0).return_value == 0
+        )
+    assert Path("empty.csv").read_bytes() == b"path,sha256,stage,code,message\r\n"
+
+
+def test_names_on_standard_input_as_windows_writes_them(gallery: Path) -> None:
+    names = b"\xef\xbb\xbft/00.fpt\r\nt/01.fpt\r\n"
+    assert lines(run("add", gallery, "-", "--timeout", 0, "--json", input=names))[1]["added"] == 2
+    with pytest.raises(click.UsageError, match="give - as a SOURCE"):
+        run("add", gallery, "t", "-0")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_no_name_can_forge_a_line(gallery: Path) -> None:
+    name = "ok\nadded forged\x1b[31m\u202e.fpt"
+    shutil.copy("t/00.fpt", name)
+    Path("bad\nname.png").touch()
+    done = run("add", gallery, name, "bad\nname.png", "--timeout", 0)
+    assert done.stdout.splitlines() == [
+        r"added ok\nadded forged\x1b[31m\u202e.fpt",
+        "1 added, 0 known, 1 quarantined",
+    ]
+    assert all(line.startswith("fpipe: notice: ") for line in done.stderr.splitlines())
+    assert run("list", gallery).stdout.splitlines()[0].startswith(r"ok\nadded forged\x1b[31m\u202e.fpt  plain")
+    items, _ = lines(run("add", gallery, name, "--timeout", 0, "--json"))
+    assert [i["print"] for i in items] == [name]
+
+
+def test_what_else_is_said_of_a_known_print_is_told(gallery: Path) -> None:
+    rows = "t/00.fpt,S,1,A\n", "t/00.fpt,S,2,\n"
+    Path("list.csv").write_text("path,subject,case,grave\n" + "".join(rows), "utf-8")
+    items, _ = lines(run("add", gallery, "--manifest", "list.csv", "--timeout", 0, "--json"))
+    assert [i["status"] for i in items] == ["added", "known"]
+    (line,) = items[1]["notices"]
+    assert line.startswith("its case in the gallery is 1, not 2; that was left as it is")
+
+
 def test_a_limit_and_too_many_errors(gallery: Path) -> None:
     _, summary = lines(run("add", gallery, "t", "--limit", 3, "--timeout", 0, "--json"))
     assert (summary["added"], summary["interrupted"]) == (3, False)
@@ -195,10 +244,19 @@ def test_new_prints_are_searched_among_the_latents(gallery: Path) -> None:
     assert [line["print"] for line in told] == [FIRST, "p1-right-index.png"]
     assert {line["latents_searched"] for line in told} == {1}
     for line in told:
-        assert [c["print"] for c in line["candidates"]] in ([], ["latent-1.png"])
+        assert line["latents_compared"] == 1
+        assert (line["latents_below_least_score"], [c["print"] for c in line["candidates"]]) in (
+            (1, []),
+            (0, ["latent-1.png"]),
+        )
     assert json.loads(done.stdout.splitlines()[-1])["type"] == "summary"
     again = run("add", gallery, FIRST, *options)
     assert '"reverse"' not in again.stdout
+
+
+def test_the_least_score_is_that_of_the_service() -> None:
+    (option,) = (parameter for parameter in gallery_add.add.params if parameter.name == "least_score")
+    assert option.default == LEAST_SCORE
 
 
 def test_lines_of_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ def test_list_means_what_its_options_say(gallery: Path) -> None:
     assert "3.png  plain," in text
     assert "(grave 3, body 17 2 grave=3)" in text
     assert text.endswith("1 prints\n")
-    with pytest.raises(click.UsageError, match="FIELD=VALUE"):
+    with pytest.raises(BadParameter, match="FIELD=VALUE"):
         run("list", gallery, "--where", "case")
     with pytest.raises(BadParameter, match="right_index"):
         run("list", gallery, "--finger", "nose")

@@ -12,7 +12,7 @@ from gallery_maker import WIDTH, again, create, new_print, reextraction
 
 from fpipe.core.errors import BadParameter
 from fpipe.core.fingers import FINGERS, finger_name, hand_of
-from fpipe.index import Gallery, Hits, NewPrint, Selection, segments
+from fpipe.index import Condition, Gallery, Hits, NewPrint, Selection, segments
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +57,10 @@ def test_hands() -> None:
     ]
 
 
+def where(*conditions: str) -> tuple[Condition, ...]:
+    return tuple(map(Condition.parse, conditions))
+
+
 def prints() -> list[NewPrint]:
     """1: right index, 2: the same by number, 3: left ring, 4: no finger, 5: a latent, 6: of another case."""
     said: list[dict[str, Any]] = [
@@ -84,12 +88,20 @@ def prints() -> list[NewPrint]:
         ({"kinds": ("latent",)}, [5], 0),
         ({"classes": ("whorl",)}, [1], 4),
         ({"classes": ("whorl", "ARCH"), "hands": ("right",)}, [1], 4),
-        ({"where": (("case", "12"),)}, [1, 2, 3, 4], 0),
-        ({"where": (("case", "12"), ("subject", "a"))}, [1, 3], 0),
-        ({"where": (("dna_number", "d/7"),)}, [4], 0),
-        ({"where": (("finger", "right index"),)}, [1, 2, 6], 2),
-        ({"where": (("part", "idc=1"),)}, [6], 0),
-        ({"where": (("case", "1"),)}, [], 0),
+        ({"where": where("case=12")}, [1, 2, 3, 4], 0),
+        ({"where": where("case=12", "subject=a")}, [1, 3], 0),
+        ({"where": where("dna_number=d/7")}, [4], 0),
+        ({"where": where("finger=right index")}, [1, 2, 6], 2),
+        ({"where": where("part=idc=1")}, [6], 0),
+        ({"where": where("case=1")}, [], 0),
+        ({"where": where("case=1*")}, [1, 2, 3, 4, 5], 0),
+        ({"where": where("case>=13")}, [5], 0),
+        ({"where": where("case>=9", "case<=12", "dna_number=*")}, [4], 0),
+        ({"where": where("case=")}, [6], 0),
+        ({"where": where("subject=", "kind=plain")}, [4], 0),
+        ({"where": where("finger=right*")}, [1, 2, 6], 2),
+        ({"where": where("finger=")}, [4, 5], 0),
+        ({"where": where("ppi=500", "minutiae>=1", "added>=2020-01-01")}, [1, 2, 3, 4, 5, 6], 0),
         ({"since": "2020-01-01", "until": "2999-01-01"}, [1, 2, 3, 4, 5, 6], 0),
         ({"since": "2999-01-01"}, [], 0),
         ({"until": "2020-01-01"}, [], 0),
@@ -111,8 +123,8 @@ def test_what_is_selected(tmp_path: Path, conditions: dict[str, Any], ids: list[
         {"fingers": ("13",)},
         {"hands": ("both",)},
         {"kinds": ("palm",)},
-        {"where": (("Case", "1"),)},
-        {"where": (("a') OR 1 --", "1"),)},
+        {"where": where("Case=1")},
+        {"where": where("a') OR 1 --=1")},
         {"since": "yesterday"},
         {"until": "2026-1-1"},
     ],
@@ -125,7 +137,7 @@ def test_what_can_not_be_meant(conditions: dict[str, Any]) -> None:
 def test_a_selection_says_what_it_is() -> None:
     assert not Selection()
     assert str(Selection()) == ""
-    full = Selection(fingers=("2", "3"), hands=("right",), where=(("case", "12"),), since="2026-01-31")
+    full = Selection(fingers=("2", "3"), hands=("right",), where=where("case=12"), since="2026-01-31")
     assert full
     assert str(full) == "finger 2 or 3; hand right; case=12; added since 2026-01-31"
     assert full.as_document() == {

@@ -101,6 +101,10 @@ def test_searches_restricted_to_what_only_a_removed_print_said_are_forgotten(tmp
             {"where": ["case=12"]},
             {"where": ["case=12", f"case={gone.fields['case']}"]},
             {"where": [f"other={both['name']}"]},
+            {"where": ["case=12", "name=the*only*"]},
+            {"where": ["case>=12"]},
+            {"where": ["other=*only*", "name=*"]},
+            {"where": ["name<=the only one", "name>=the only"]},
         ]
         for selection in asked:
             note(gallery, "searched", latent="mark.png", sha256="ab" * 32, selection=selection)
@@ -108,7 +112,7 @@ def test_searches_restricted_to_what_only_a_removed_print_said_are_forgotten(tmp
         assert traces(tmp_path / "g", gone) == []
         assert problems(gallery) == []
         kept = [one.entry.payload["selection"] for one in entries(gallery, event="searched") if one.entry.payload]
-    assert kept == [asked[2], asked[4], asked[6]]
+    assert kept == [asked[2], asked[4], asked[6], asked[8], asked[9]]
 
 
 def test_what_is_exported_can_be_verified_without_fpipe(held: tuple[Path, list[NewPrint]]) -> None:

@@ -119,7 +119,7 @@ def test_one_finger_of_a_card_and_who_it_is(card: Path, tmp_path: Path) -> None:
     assert outcomes(tmp_path / "g", card, finger="2") == [("a.an2", "quarantined", "several_pictures")]
     again = list(enroll(tmp_path / "g", [Path(f"{card}#7")], preset=PRESET, subject="T"))
     assert [(o.status, o.notices) for o in again] == [
-        ("known", ("its subject in the gallery is S, not T; that was left as it is",))
+        ("known", ("its subject in the gallery is S, not T; that was left as it is; `fpipe gallery set` changes it",))
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,13 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_is_given(tmp_path: 
 def test_a_list_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="No such file"):
         read_manifest(tmp_path / "none.csv")
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="there they are separators")
+def test_paths_that_windows_wrote(tmp_path: Path) -> None:
+    """Where there is no file of the very name."""
+    (tmp_path / "scans").mkdir()
+    for name in ("scans/a.png", r"scans\b.png", "scans/b.png"):
+        (tmp_path / name).touch()
+    found = [path for path, _ in rows(tmp_path, b"path\r\nscans\\a.png\r\nscans\\b.png\r\nscans\\c.png\r\n")]
+    assert found == [tmp_path / "scans/a.png", tmp_path / r"scans\b.png", tmp_path / r"scans\c.png"]

@@ -16,7 +16,7 @@ from fpipe.core.errors import BadParameter, UsageError
 from fpipe.core.files import sha256_hex
 from fpipe.core.fingers import FINGERS
 from fpipe.formats.exchange import building
-from fpipe.index import Gallery, NewPrint, Selection
+from fpipe.index import Condition, Gallery, NewPrint, Selection
 from fpipe.minutiae import blob
 from fpipe.minutiae.files import read_template
 from fpipe.pipeline.compare import comparer
@@ -99,7 +99,7 @@ def listed(search: Search) -> list[tuple[int, float]]:
 def test_some_prints_are_searched_as_if_there_were_no_others(
     gallery: Path, drawn: Path, tmp_path: Path, compared: int | None
 ) -> None:
-    wanted = Selection(kinds=("rolled",), where=(("case", "1"),))
+    wanted = Selection(kinds=("rolled",), where=(Condition("case", "=", "1"),))
     with Gallery.open(gallery) as opened:
         ids = opened.select(wanted).ids.tolist()
         names = [record.print for record in opened.records(ids)]
@@ -125,7 +125,7 @@ def test_prints_that_do_not_say_their_finger_are_counted(gallery: Path, drawn: P
 
 
 def test_a_selection_of_nothing_has_no_candidates(gallery: Path, drawn: Path) -> None:
-    search = found(gallery, file(drawn, 3, 3), selection=Selection(where=(("case", "none"),)))
+    search = found(gallery, file(drawn, 3, 3), selection=Selection(where=(Condition("case", "=", "none"),)))
     assert (search.candidates, search.prints_searched, search.prints_compared) == ((), 0, 0)
 
 
@@ -147,7 +147,7 @@ def test_a_latent_is_searched_among_latents(gallery: Path, drawn: Path) -> None:
 
 def test_stored_prints_among_the_latents(gallery: Path, drawn: Path) -> None:
     with open_searcher(gallery) as searcher:
-        results = list(among_latents(searcher, [1, 2, 11, 21]))
+        results = list(among_latents(searcher, [1, 2, 11, 21], least=0))
         mate = results[0].candidates[0]
         (strict,) = among_latents(searcher, [1], least=mate.score)
         (none,) = among_latents(searcher, [1], least=mate.score + 0.01)
@@ -156,6 +156,7 @@ def test_stored_prints_among_the_latents(gallery: Path, drawn: Path) -> None:
     assert [len(r.candidates) for r in results] == [4, 4, 4, 3]
     assert (mate.record.id, results[2].candidates[0].record.id) == (21, 23)
     assert [c.record.id for c in strict.candidates] == [21]
+    assert (strict.latents, strict.compared, strict.below) == (4, 4, 3)
     assert none.candidates == ()
     assert json.loads(json.dumps(results[0].as_document()))["candidates"][0]["fields"] == {"exhibit": "E0"}
 

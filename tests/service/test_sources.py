@@ -55,3 +55,39 @@ def test_names_that_are_no_text_or_no_names(folder: Path) -> None:
     assert refused("cards") == [(r"cards/\xff.png", "bad_name")]
     assert refused("y" * 300) == [("y" * 300, "not_found")]
     assert refused("zero\0byte") == [("zero\0byte", "not_found")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links, and names of any length, are not everybody's on Windows")
+def test_links_that_lead_round_and_entries_that_are_no_files(folder: Path) -> None:
+    Path("cards/deep/up").symlink_to("..")
+    Path("cards/one").symlink_to("other")
+    Path("cards/other").symlink_to("one")
+    Path("cards/gone.png").symlink_to("nowhere")
+    os.mkfifo("cards/pipe.png")
+    Path("cards/zero.png").symlink_to("/dev/zero")
+    entries = {source.name: source.refusal for source in gather([Path("cards")])}
+    reasons = {name: refusal.message for name, refusal in entries.items() if refusal is not None}
+    assert len(entries) == 10
+    assert "a link to a folder, which is not followed" in reasons["cards/deep/up"]
+    assert "Too many levels" in reasons["cards/one"]
+    assert "Too many levels" in reasons["cards/other"]
+    assert "a broken link" in reasons["cards/gone.png"]
+    assert "a device, pipe or socket" in reasons["cards/pipe.png"]
+    assert "a device, pipe or socket" in reasons["cards/zero.png"]
+    assert len(reasons) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are shorter on Windows")
+def test_folders_deeper_than_python_recurses(folder: Path) -> None:
+    deepest, depth = Path("n"), sys.getrecursionlimit() + 100
+    try:
+        for _ in range(depth):
+            deepest.mkdir()
+            deepest /= "n"
+        deepest.write_bytes(b"x")
+        assert names("n") == [deepest.as_posix()]
+    finally:
+        deepest.unlink(missing_ok=True)
+        for parent in deepest.parents[:-1]:
+            if parent.exists():
+                parent.rmdir()

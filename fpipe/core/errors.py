@@ -355,6 +355,14 @@ class DiskGone(DiskFull):
     hint = "see that the folder is there, and that its disk is connected, works and has room"
 
 
+class NoAccess(FpipeError):
+    """A gallery, or a folder of backups, that this account may not look into."""
+
+    code = "no_access"
+    template = "{where}: this account may not look into it ({reason})"
+    hint = "run the command as the account that made it, or have that one give access"
+
+
 class MissingLibrary(FpipeError):
     """A library that this platform or installation lacks."""
 

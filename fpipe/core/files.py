@@ -14,12 +14,12 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from fpipe.core.errors import DiskFull, DiskGone, ReadOnly
+from fpipe.core.errors import DiskFull, DiskGone, NoAccess, ReadOnly
 
 _KINDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), DiskFull),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ReadOnly),
-    **dict.fromkeys((errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR), DiskGone),
+    **dict.fromkeys((errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP), DiskGone),
 }
 
 
@@ -32,6 +32,17 @@ def sha256_of(path: Path) -> str:
     """Hex sha256 of a file, read in pieces."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file.
+
+    Raises NoAccess where this account may not look.
+    """
+    try:
+        return path.is_file()
+    except PermissionError as error:
+        raise NoAccess(where=str(path.parent), reason=error.strerror) from error
 
 
 def split_choice(path: Path) -> tuple[Path, str]:

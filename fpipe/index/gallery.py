@@ -37,7 +37,7 @@ from fpipe.core.errors import (
     NoGallery,
     UnknownPrint,
 )
-from fpipe.core.files import PRIVATE_FOLDER, disk_errors, make_all_private, sha256_hex
+from fpipe.core.files import PRIVATE_FOLDER, disk_errors, is_there, make_all_private, sha256_hex
 from fpipe.index import check, segments
 from fpipe.index.cache import Cache
 from fpipe.index.conditions import Condition
@@ -143,10 +143,10 @@ class Gallery:
 
         write : take the writer's lock, finish what a crash interrupted, and allow changes
 
-        Raises NoGallery, GalleryVersion, Locked, IntegrityError, NetworkDisk, DiskFull.
+        Raises NoGallery, NoAccess, GalleryVersion, Locked, IntegrityError, NetworkDisk, DiskFull.
         """
         file = path / "gallery.db"
-        if not file.is_file():
+        if not is_there(file):
             raise NoGallery(where=str(path))
         with contextlib.ExitStack() as held:
             if write:

@@ -130,7 +130,7 @@ class _Making:
             for data in windows_of(stream):
                 digest.update(data)
                 rest, index, mask = split(data)
-                windows.append(Window(*(self.backups.put(part) if part else "" for part in (rest, index)), mask))
+                windows.append(Window(self._piece(rest), self._piece(index), mask))
         with opened_copy(copy) as database:
             prints = tuple(self.backups.put(some) for some in lists_of(database))
             contents = Contents(tuple(windows), segments_of(database), prints)
@@ -148,6 +148,9 @@ class _Making:
                 made_by={name: value for name, value in stamp().items() if name != "at"},
                 contents=self.backups.put(contents.rendered()),
             )
+
+    def _piece(self, data: bytes) -> str:
+        return self.backups.put(data) if data else ""
 
     def _accesses(self) -> bytes:
         file = self.gallery.accesses.path

@@ -23,6 +23,7 @@ from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, Integrit
 from fpipe.core.files import (
     PRIVATE_FOLDER,
     disk_errors,
+    is_there,
     make_all_private,
     open_private,
     sha256_hex,
@@ -281,8 +282,11 @@ class Backups:
 
 
 def is_backup(folder: Path) -> bool:
-    """Whether a folder holds backups."""
-    return (folder / "backup.json").is_file() and not (folder / "gallery.db").exists()
+    """Whether a folder holds backups.
+
+    Raises NoAccess where this account may not look.
+    """
+    return is_there(folder / "backup.json") and not (folder / "gallery.db").exists()
 
 
 def files_of(database: Database) -> Iterator[tuple[str, str]]:

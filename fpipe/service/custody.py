@@ -13,10 +13,12 @@ from fpipe.core.errors import (
     IntegrityError,
     Locked,
     NetworkDisk,
+    NoAccess,
     NoGallery,
     UnknownPrint,
     UnknownSubject,
 )
+from fpipe.core.files import is_there
 from fpipe.index import Gallery
 from fpipe.service import audit, backup
 from fpipe.service.backup_folder import Backups, is_backup
@@ -61,7 +63,7 @@ def check_gallery(path: Path, *, deep: bool = False) -> Checked:
 def _bytes(path: Path) -> tuple[list[str], list[str]]:
     """What the database's digests say; while nobody writes to it."""
     file = path / "gallery.db"
-    if not file.is_file():
+    if not is_there(file):
         raise NoGallery(where=str(path))
     sums = Sums(file)
     with contextlib.ExitStack() as held:
@@ -149,7 +151,7 @@ def holding(gallery: Gallery, files: Iterable[str]) -> Iterator[Holding]:
     wanted = list(files)
     for place, noted in _noted(gallery).items():
         folder = Path(place)
-        if not is_backup(folder):
+        if not _is_here(folder):
             yield from (Holding(place, number, at, None) for number, at in noted.items())
             continue
         backups = Backups.open(folder)
@@ -161,6 +163,13 @@ def holding(gallery: Gallery, files: Iterable[str]) -> Iterator[Holding]:
                 holds = None
             if holds is not False:
                 yield Holding(place, number, noted.get(number, number[7:]), holds)
+
+
+def _is_here(folder: Path) -> bool:
+    try:
+        return is_backup(folder)
+    except NoAccess:  # another account's
+        return False
 
 
 def _noted(gallery: Gallery) -> dict[str, dict[str, str]]:

@@ -65,33 +65,54 @@ def _umask() -> int:
 
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
-"""Modes of what a gallery or a backup is made of: nobody but its owner reads it.  Windows has none."""
+"""Modes of what a gallery or a backup is made of: nobody but its owner reads it, and a group that its folder was opened
+to.  Windows has none."""
+_GROUP = 0o2070
+
+
+def private_mode(folder: Path) -> int:
+    """The mode of files in a folder: for their owner alone, and for the folder's group where the folder is, too."""
+    return PRIVATE_FILE | _opened_to_group(folder) & 0o060
+
+
+def _opened_to_group(folder: Path) -> int:
+    """The bits of a folder's mode that are for its group, or the limit of its access list; none where everybody may
+    look into it: then nobody has thought of the group."""
+    mode = 0o777 if sys.platform == "win32" else folder.stat().st_mode
+    return 0 if mode & 0o007 else mode & _GROUP
 
 
 def open_private(path: Path, *, new: bool = False) -> BinaryIO:
-    """A file for reading and writing, made readable to nobody else where it is not there.
+    """A file for reading and writing, made readable to nobody else (``private_mode``) where it is not there.
 
     new : begin with an empty one
     """
     flags = os.O_RDWR | os.O_CREAT | (os.O_TRUNC if new else 0) | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(path, flags, PRIVATE_FILE), "r+b")
+    mode = private_mode(path.parent)
+    stream = os.fdopen(os.open(path, flags, mode), "r+b")
+    if mode != PRIVATE_FILE and sys.platform != "win32":  # the process's mask may hold the group off
+        with contextlib.suppress(PermissionError):  # another account's, who did that
+            os.fchmod(stream.fileno(), mode)
+    return stream
 
 
 def make_private(folder: Path) -> None:
-    """A folder that nobody else looks into, with those above it where they are not there."""
+    """A folder for whom the one above is for, with those above where they are not there."""
     if not folder.is_dir():
         make_private(folder.parent)
         folder.mkdir(PRIVATE_FOLDER)
+        if group := _opened_to_group(folder.parent):
+            folder.chmod(PRIVATE_FOLDER | group)
 
 
 def make_all_private(folder: Path) -> None:
-    """A folder and all that is in it, where others may look into it: older versions made such ones.
+    """A folder and all that is in it, where everybody may look into it: older versions made such ones.
 
-    What an access list opens to others, and what is another account's, stays as it is.  Windows has no modes.
+    What is opened to a group or by an access list, and what is another account's, stays as it is.
     """
-    if sys.platform == "win32" or not folder.stat().st_mode & 0o077 or _has_access_list(folder):
+    if sys.platform == "win32" or not folder.stat().st_mode & 0o007 or _has_access_list(folder):
         return
-    with contextlib.suppress(PermissionError):  # another account's
+    with contextlib.suppress(PermissionError):  # another account's, or there are no modes
         _close_to_others(folder)
 
 
@@ -102,6 +123,8 @@ def _close_to_others(folder: Path) -> None:
             _close_to_others(Path(entry))
         elif not entry.is_symlink():
             Path(entry).chmod(PRIVATE_FILE)
+            if Path(entry).stat().st_mode & 0o077:
+                raise PermissionError(errno.EPERM, "this disk keeps no modes")
     folder.chmod(PRIVATE_FOLDER)
 
 
@@ -146,7 +169,7 @@ def _sync_file(path: Path) -> None:
 def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write, fsync, rename into place, fsync the folder.
 
-    private : nobody else may read it; else it is as any other file
+    private : nobody else may read it (``private_mode``); else it is as any other file
 
     Raises DiskFull when the medium refuses; the file that was there before is then untouched.
     """
@@ -158,8 +181,8 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            if sys.platform != "win32" and not private:  # mkstemp's are
-                temporary.chmod(0o666 & ~_umask())  # as any other file: colleagues read reports on a shared folder
+            if sys.platform != "win32":  # as any other file: colleagues read reports on a shared folder
+                temporary.chmod(private_mode(path.parent) if private else 0o666 & ~_umask())
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):

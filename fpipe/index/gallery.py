@@ -37,7 +37,7 @@ from fpipe.core.errors import (
     NoGallery,
     UnknownPrint,
 )
-from fpipe.core.files import PRIVATE_FOLDER, disk_errors, is_there, make_all_private, sha256_hex
+from fpipe.core.files import PRIVATE_FOLDER, disk_errors, is_there, make_all_private, make_private, sha256_hex
 from fpipe.index import check, segments
 from fpipe.index.cache import Cache
 from fpipe.index.conditions import Condition
@@ -604,7 +604,7 @@ class Gallery:
         with disk_errors(self.path):
             make_all_private(self.path)
             for folder in (self.cache.folder, self.originals.folder, self.originals.incoming):
-                folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+                make_private(folder)
         self.cache.heal()
         with disk_errors(self.path):
             self.originals.heal(self._keeps)

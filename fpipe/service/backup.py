@@ -17,7 +17,6 @@ from typing import Any
 
 from fpipe.core.errors import FpipeError, GalleryExists, Locked, UsageError
 from fpipe.core.files import (
-    PRIVATE_FILE,
     PRIVATE_FOLDER,
     disk_errors,
     make_private,
@@ -78,7 +77,7 @@ def back_up(path: Path, folder: Path, advance: Advance = lambda n: None, *, keep
         raise UsageError(reason=f"{folder}: a backup inside its gallery would be lost with it; expected another disk")
     with Gallery.open(path) as gallery:
         backups = Backups.prepare(folder)
-        with held(folder, mode=PRIVATE_FILE):
+        with held(folder, private=True):
             backups.clear()
             backups.refuse_other(_created(gallery.database))
             made = _Making(gallery, backups, advance).make()

@@ -25,6 +25,7 @@ from fpipe.core.files import (
     disk_errors,
     is_there,
     make_all_private,
+    make_private,
     open_private,
     sha256_hex,
     sync_files,
@@ -104,7 +105,7 @@ class Backups:
         with disk_errors(folder):
             folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
             for part in (found.objects, found.incoming, folder / "backups"):
-                part.mkdir(PRIVATE_FOLDER, exist_ok=True)
+                make_private(part)
             make_all_private(folder)
         if not is_backup(folder):
             write_atomic(folder / "backup.json", MARK, private=True)
@@ -157,7 +158,7 @@ class Backups:
             sync_files(self._written.values())
             for sha256, part in self._written.items():
                 place = self.object(sha256)
-                place.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
+                make_private(place.parent)
                 part.replace(place)
         self._written, self._written_bytes = {}, 0
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from fpipe.core.errors import IntegrityError, Locked
-from fpipe.core.files import PRIVATE_FILE, disk_errors, open_private, sync_files, sync_folder
+from fpipe.core.files import disk_errors, open_private, private_mode, sync_files, sync_folder
 from fpipe.store import chain
 from fpipe.store.chain import SALT_BYTES, Entry
 
@@ -149,11 +149,10 @@ class Journal:
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
-        lock = FileLock(
-            self.path.with_name(f"{self.path.name}.lock"), timeout=WAIT_S, mode=PRIVATE_FILE, poll_interval=0.01
-        )
+        place = self.path.with_name(f"{self.path.name}.lock")
         try:
             with disk_errors(self.path):
+                lock = FileLock(place, timeout=WAIT_S, mode=private_mode(place.parent), poll_interval=0.01)
                 lock.acquire()
         except Timeout as error:
             raise Locked(where=str(self.path), reason="another fpipe command is writing to it") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fpipe.core.errors import Locked, NetworkDisk
-from fpipe.core.files import PRIVATE_FILE, disk_errors
+from fpipe.core.files import disk_errors, private_mode
 
 WAIT_S = 1.0
 """How long a command waits for one that is just ending."""
@@ -40,21 +40,21 @@ def writer_lock(folder: Path) -> Iterator[None]:
     kind = network_disk(folder)
     if kind:
         raise NetworkDisk(where=str(folder), reason=f"it is on a network disk ({kind})")
-    with held(folder, mode=PRIVATE_FILE):
+    with held(folder, private=True):
         yield
 
 
 @contextlib.contextmanager
-def held(folder: Path, *, mode: int = 0o644) -> Iterator[None]:
+def held(folder: Path, *, private: bool = False) -> Iterator[None]:
     """Hold the folder against other fpipe commands that write to it; on network disks this is a courtesy, no promise.
 
-    mode : of the file that is locked, where it is made
+    private : nobody else may read the file that is locked, where it is made
 
     Raises Locked while another process holds it, DiskFull on read-only media.
     """
-    lock = FileLock(folder / "lock", timeout=WAIT_S, mode=mode)
     try:
         with disk_errors(folder):
+            lock = FileLock(folder / "lock", timeout=WAIT_S, mode=private_mode(folder) if private else 0o644)
             lock.acquire()
     except Timeout as error:
         raise Locked(where=str(folder), reason="another fpipe command is writing to it") from error

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fpipe.core.errors import DiskFull, DiskGone, ReadOnly
-from fpipe.core.files import disk_errors, make_all_private, open_private, sync_files, write_atomic
+from fpipe.core.files import disk_errors, make_all_private, make_private, open_private, sync_files, write_atomic
 
 
 def test_all_files_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,31 @@ def test_an_access_list_is_kept(tmp_path: Path) -> None:
         os.setxattr(folder, "system.posix_acl_access", acl)
     except OSError as error:
         pytest.skip(f"no access lists on this disk: {error}")
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o770
+    folder.chmod(0o775)
+    acl = os.getxattr(folder, "system.posix_acl_access")
     make_all_private(folder)
     assert os.getxattr(folder, "system.posix_acl_access") == acl
-    assert modes(folder) == {0o770, 0o755, 0o644}
+    assert modes(folder) == {0o775, 0o755, 0o644}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
+def test_what_a_group_was_given_it_has(tmp_path: Path) -> None:
+    """Whatever the process's mask; a folder that everybody may look into was given to nobody."""
+    mask = os.umask(0o077)
+    try:
+        for folder, file, below in (
+            (0o770, 0o660, 0o770),
+            (0o750, 0o640, 0o750),
+            (0o700, 0o600, 0o700),
+            (0o775, 0o600, 0o700),
+        ):
+            place = tmp_path / f"{folder:o}"
+            place.mkdir()
+            place.chmod(folder)
+            open_private(place / "opened").close()
+            write_atomic(place / "atomic", b"x", private=True)
+            make_private(place / "below" / "that")
+            assert {stat.S_IMODE((place / name).stat().st_mode) for name in ("opened", "atomic")} == {file}
+            assert {stat.S_IMODE(path.stat().st_mode) for path in (place / "below", place / "below/that")} == {below}
+    finally:
+        os.umask(mask)

@@ -1,18 +1,21 @@
-"""Galleries and backups that this account may not look into: said as that, and nothing else stops for it."""
+"""Galleries and backups of other accounts: those of a group share what is opened to it; what is closed is said."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gallery_maker import filled
+from gallery_maker import assert_holds, create, filled, new_print
 
 from fpipe.core.errors import NoAccess
 from fpipe.index import Gallery
+from fpipe.service.audit import note
 from fpipe.service.backup import back_up, restore
 from fpipe.service.custody import check_backups, check_gallery, remove
 
@@ -68,3 +71,57 @@ def test_a_removal_goes_on_where_a_backup_can_not_be_looked_at(place: Path) -> N
         name = gallery.records()[1].print
     (kept,) = remove(place / "mine", [name]).backups
     assert (Path(kept.place).name, kept.holds) == ("closed", None)
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that is opened to a group, and in which everything that is made goes to it."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "g"
+        folder.mkdir()
+        os.chown(folder, 0, GROUP)
+        folder.chmod(0o2770)
+        Path(made).chmod(0o755)
+        yield folder
+
+
+GROUP, ONE, OTHER = 61000, 61001, 61002
+
+
+@contextlib.contextmanager
+def account(number: int) -> Iterator[None]:
+    """Act as another account of the group."""
+    groups, mask = os.getgroups(), os.umask(0o022)
+    os.setgroups([GROUP])
+    os.setegid(number)
+    os.seteuid(number)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+        os.umask(mask)
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can act as several accounts")
+def test_accounts_of_a_group_share_a_gallery(shared: Path) -> None:
+    prints = [new_print(number) for number in range(6)]
+    with account(ONE), create(shared) as gallery:
+        gallery.add(prints[:2])
+        note(gallery, "searched")
+    with account(OTHER):
+        with Gallery.open(shared, write=True) as gallery:
+            gallery.add(prints[2:4])
+        with Gallery.open(shared) as gallery:
+            assert note(gallery, "searched") is None
+        assert remove(shared, [prints[0].print]).unfinished is None
+    with account(ONE):
+        with Gallery.open(shared, write=True) as gallery:
+            gallery.add(prints[4:])
+        assert check_gallery(shared, deep=True).problems == []
+    assert_holds(shared, prints[1:])
+    for path in (shared, *shared.rglob("*")):
+        facts = path.stat()
+        assert stat.S_IMODE(facts.st_mode) == (0o2770 if path.is_dir() else 0o660), path
+        assert facts.st_gid == GROUP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -26,6 +26,20 @@ class NumberRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is no number.", param, ctx)
         return number
+
+
+class Text(click.types.StringParamType):
+    """What can be stored as text: a shell may hand over bytes that are none."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text: str = super().convert(value, param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{shown(text)} is no valid text; expected UTF-8.", param, ctx)
+        return text
 
 
 gallery_argument = click.argument("gallery", type=click.Path(path_type=Path))
@@ -130,6 +144,17 @@ def format_option(function: F) -> F:
 def print_json(document: Any) -> None:
     """One document, UTF-8, keys in the order given."""
     click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2))
+
+
+def print_json_with_list(name: str, items: Iterable[Any], rest: dict[str, Any]) -> None:
+    """One document, ``name`` with a list first, item by item: there may be more of them than fit in memory."""
+    between = f"{{\n  {json.dumps(name)}: [\n    "
+    for item in items:
+        text = json.dumps(item, ensure_ascii=False, allow_nan=False, indent=2)
+        click.echo(between + text.replace("\n", "\n    "), nl=False)
+        between = ",\n    "
+    end = "\n  ]" if between.startswith(",") else f"{{\n  {json.dumps(name)}: []"
+    click.echo(f"{end}," + json.dumps(rest, ensure_ascii=False, allow_nan=False, indent=2).removeprefix("{"))
 
 
 def print_json_line(document: Any) -> None:

@@ -37,7 +37,8 @@ def _shared(function: F) -> F:
         click.option(
             "--templates",
             type=click.Path(path_type=Path, exists=True, file_okay=False),
-            help="Take templates from here instead of reading pictures: same paths, ending .iso, .xyt, .json or .fpt.",
+            help="Take templates from here instead of reading pictures: same paths, ending .iso, .json, .fpt, or .xyt "
+            "as `mindtct -m1` writes it.",
         ),
         click.option(
             "--cache", type=click.Path(path_type=Path, file_okay=False), help="Of templates; default OUT/cache."
@@ -121,7 +122,7 @@ def identify(
             rows = protocols.compare_pairs(run, pairs, jobs, advance)
     else:
         with progress("searching", len(wanted)) as advance:
-            rows = protocols.search_candidates(run, enrolled, wanted, candidates, advance)
+            rows = protocols.search_candidates(run, enrolled, wanted, candidates, jobs, advance)
     _show(protocols.finish_identify(out, run, rows, finger), as_json)
 
 

@@ -17,6 +17,7 @@ import click
 from fpipe.cli.batch import batch_progress, heeding_interrupts
 from fpipe.cli.common import (
     NumberRange,
+    Text,
     example,
     gallery_argument,
     jobs_option,
@@ -51,8 +52,8 @@ _LATENTS = 5
 @click.option("--manifest", type=click.Path(path_type=Path), help="CSV list: path, subject, finger, kind, ppi, fields.")
 @click.option("-0", "--null", "zero", is_flag=True, help="Names from standard input end with a zero byte.")
 @ppi_option
-@click.option("--subject", help="Whose prints these are: a name or number.")
-@click.option("--finger", help="Which finger, for instance right_index or 2.")
+@click.option("--subject", type=Text(), help="Whose prints these are: a name or number.")
+@click.option("--finger", type=Text(), help="Which finger, for instance right_index or 2.")
 @click.option("--kind", type=click.Choice(_KINDS), help="Impression type; by default what the file says, or plain.")
 @preset_option(None)
 @jobs_option
@@ -116,7 +117,7 @@ def add(
     if zero and "-" not in files:
         raise click.UsageError("-0 is said of names from standard input; give - as a SOURCE")
     names, besides = _paths(files, zero=zero), [gallery, *([quarantine] if quarantine else [])]
-    found = partial(sources, names, manifest, Details(subject, finger, kind, ppi), but=besides)
+    found = partial(sources, names, manifest, Details(subject or None, finger or None, kind, ppi), but=besides)
     stop = Stop()
     how.update(seconds=timeout or None, stop=stop)
     label = "looking through" if dry_run else "adding"
@@ -164,6 +165,8 @@ def _say(document: dict[str, Any]) -> None:
 def _paths(names: Sequence[str], *, zero: bool) -> list[Path]:
     """The names as given; ``-`` stands for those on standard input, one a line or each up to a zero byte."""
     found = list[Path]()
+    if "" in names:  # of a variable that is not set, and not the folder one is in
+        raise click.UsageError("a SOURCE is empty; expected a file, a folder, a pattern or -")
     for name in names:
         found += _names_on_stdin(zero=zero) if name == "-" else [Path(name)]
     return found

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fpipe.cli.common import example, gallery_argument, json_option, notice, print_json, say
+from fpipe.cli.common import Text, example, gallery_argument, json_option, notice, print_json, print_json_with_list, say
 from fpipe.cli.selecting import selection_options
 
 if TYPE_CHECKING:
     from fpipe.index import Selection
 
-reason_option = click.option("--reason", help="Why; kept in the gallery's log.")
+reason_option = click.option("--reason", type=Text(), help="Why; kept in the gallery's log.")
 
 
 @click.command(
@@ -26,19 +26,19 @@ reason_option = click.option("--reason", help="Why; kept in the gallery's log.")
 def list_(gallery: Path, selection: Selection, as_json: bool) -> None:
     """List the prints of GALLERY, or those that all the options given mean."""
     from fpipe.index import Gallery
-    from fpipe.service.records import listed, said_of
+    from fpipe.service.records import each_listed, said_of
 
     with Gallery.open(gallery) as opened:
-        records = listed(opened, selection)
-        methods = opened.extraction_digests()
-    if as_json:
-        prints = [record.as_document() for record in records]
-        print_json({"prints": prints, "extraction_digests": methods, "selection": selection.as_document()})
-        return
-    for record in records:
-        said = " ".join(said_of(record))
-        say(f"{record.print}  {record.kind}, {record.minutiae} minutiae{f'  ({said})' if said else ''}")
-    say(f"{len(records)} prints")
+        records = each_listed(opened, selection)
+        if as_json:
+            rest = {"extraction_digests": opened.extraction_digests(), "selection": selection.as_document()}
+            print_json_with_list("prints", (record.as_document() for record in records), rest)
+            return
+        count = 0
+        for count, record in enumerate(records, 1):  # noqa: B007 - told at the end
+            said = " ".join(said_of(record))
+            say(f"{record.print}  {record.kind}, {record.minutiae} minutiae{f'  ({said})' if said else ''}")
+        say(f"{count} prints")
 
 
 @click.command(epilog=example("fpipe gallery show G --json", "fpipe gallery show G cards/12_right_index.png"))
@@ -111,7 +111,7 @@ def subjects(gallery: Path, as_json: bool) -> None:
     ),
 )
 @gallery_argument
-@click.argument("changes", nargs=-1, required=True, metavar="[PRINT] NAME=VALUE...")
+@click.argument("changes", nargs=-1, required=True, type=Text(), metavar="[PRINT] NAME=VALUE...")
 @selection_options
 @reason_option
 @json_option

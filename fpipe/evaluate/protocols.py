@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,34 @@ def _compare_died(block: _Block) -> list[list[float]]:
     raise RuntimeError(f"a process died comparing {block.wanted[0][0]}")
 
 
-def search_candidates(run: Run, gallery: Sequence[str], probes: Sequence[str], count: int, advance: Advance) -> Rows:
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A probe that is to be searched in the gallery in a folder; count : prints that get the exact match."""
+
+    gallery: Path
+    name: str
+    template: bytes
+    count: int
+
+
+@lru_cache(maxsize=1)
+def _searcher(path: Path) -> Searcher:
+    """Opened once a process."""
+    return Searcher(Gallery.open(path), comparer())
+
+
+def _ranked(probe: _Probe) -> list[tuple[int, float]]:
+    ids, scores = _searcher(probe.gallery).candidates(blob.decode(probe.template, probe.name), probe.count)
+    return list(zip(ids.tolist(), scores.tolist(), strict=True))
+
+
+def _search_died(probe: _Probe) -> list[tuple[int, float]]:
+    raise RuntimeError(f"a process died searching {probe.name}")
+
+
+def search_candidates(
+    run: Run, gallery: Sequence[str], probes: Sequence[str], count: int, jobs: int, advance: Advance
+) -> Rows:
     """The ``count`` prints that votes over a real gallery's index put forward for each probe, with exact scores.
 
     A scorer knows the probes and the gallery from the rows alone, so that none may be missing there: a probe without
@@ -179,13 +206,18 @@ def search_candidates(run: Run, gallery: Sequence[str], probes: Sequence[str], c
                 zip(writer.add([_new(name, run.blobs[name]) for name in usable], mixed=True), usable, strict=True)
             )
         start = time.perf_counter()
-        with Gallery.open(Path(folder) / "gallery") as reader:
-            searcher = Searcher(reader, match)
-            for probe in probes:
-                if probe in run.blobs:
-                    ids, scores = searcher.candidates(blob.decode(run.blobs[probe], probe), count)
-                    rows += [(probe, names[int(i)], float(s)) for i, s in zip(ids, scores, strict=True)]
+        wanted = [
+            _Probe(Path(folder) / "gallery", name, run.blobs[name], count) for name in probes if name in run.blobs
+        ]
+        advance(len(probes) - len(wanted))
+        try:
+            for probe, found in spread(_ranked, wanted, jobs, _search_died):
+                rows += [(probe.name, names[number], score) for number, score in found]
                 advance(1)
+        finally:  # before the folder goes: with one job it was opened in this process
+            if _searcher.cache_info().currsize:
+                _searcher(Path(folder) / "gallery").gallery.close()
+                _searcher.cache_clear()
         run.seconds["compare"] = time.perf_counter() - start
     answered = {probe for probe, _, _ in rows}
     rows += [(probe, other, LOWEST) for probe in probes if probe not in answered for other in gallery]

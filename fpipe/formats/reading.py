@@ -53,7 +53,7 @@ def read_picture(source: Path | bytes, *, name: str = "", ppi: float | None = No
     if choice:
         reason = f"#{choice} names a picture of an ANSI/NIST file, which this is not"
         raise NotFound(where=where, reason=reason)
-    format_name, decode = _recognise(data, where)
+    format_name, decode = recognise(data, where)
     return to_picture(decode(data, where), ppi=ppi, format=format_name, sha256=sha256_hex(data))
 
 
@@ -75,7 +75,11 @@ def _read_file(path: Path, where: str) -> bytes:
         raise NotFound(where=where, reason=f"can't be opened: {error}") from error
 
 
-def _recognise(data: bytes, where: str) -> tuple[str, Decoder]:
+def recognise(data: bytes, where: str) -> tuple[str, Decoder]:
+    """What kind of picture a file's bytes are, and what reads it; other than an ANSI/NIST file.
+
+    Raises NotAnImage.
+    """
     found = decoder_of(data)
     if found is not None:
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class Selection:
         _refuse("kind", [kind for kind in self.kinds if kind not in KINDS], ", ".join(KINDS))
         names = [one.name for one in self.where if one.name not in COMMON and not FIELD.fullmatch(one.name)]
         _refuse("where", names, f"a field's name, of a-z, 0-9 and _, or one of {', '.join(COMMON)}")
-        days = [day for day in (self.since, self.until) if day and not _DAY.fullmatch(day)]
+        days = [day for day in (self.since, self.until) if day and not _is_day(day)]
         _refuse("date", days, "a day as 2026-01-31")
 
     def __bool__(self) -> bool:
@@ -154,7 +155,14 @@ _WORDS = {
     "since": "added since",
     "until": "added until",
 }
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(_DAY.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _or(values: list[str]) -> str:

@@ -29,7 +29,10 @@ PAPER, PRINT_AREA = 255, 240
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One minutia: its place, the end of its direction stroke, its type's name and, where it is paired, its number."""
+    """One minutia: its place, the end of its direction stroke, its type's name and, where it is paired, its number.
+
+    examiner : a person marked it
+    """
 
     x: float
     y: float
@@ -39,6 +42,7 @@ class Mark:
     number: int | None = None
     label_x: float = 0.0
     label_y: float = 0.0
+    examiner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +109,28 @@ def whole(picture: str, pixels: GrayImage, ppi: float) -> Figure:
     return Figure(picture, 0, 0, width, height, width, height, width / REFERENCE_PX, bar_px, bar_mm)
 
 
-def marked(picture: str, template: Template) -> Figure:
-    """A print at 500 ppi with all its minutiae, cut to the print."""
-    return _framed(picture, template, _region(template), {}, numbered=False)
+NOBODY = np.zeros(0, np.bool_)
+"""No minutia is an examiner's."""
+
+
+def marked(picture: str, template: Template, examiner: NDArray[np.bool_] = NOBODY) -> Figure:
+    """A print at 500 ppi with all its minutiae, cut to the print.
+
+    examiner : (N,) bool, the minutiae that a person marked; empty for none
+    """
+    return _framed(picture, template, _region(template), {}, examiner, numbered=False)
 
 
 def side_by_side(
-    probe: tuple[str, Template], gallery: tuple[str, Template], pairs: NDArray[np.int32]
+    probe: tuple[str, Template],
+    gallery: tuple[str, Template],
+    pairs: NDArray[np.int32],
+    examiner: NDArray[np.bool_] = NOBODY,
 ) -> tuple[Figure, Figure]:
-    """Two prints at the same scale, each cut to its print, pair i numbered i + 1 on both."""
+    """Two prints at the same scale, each cut to its print, pair i numbered i + 1 on both.
+
+    examiner : of the probe's minutiae, as in ``marked``
+    """
     regions = _region(probe[1]), _region(gallery[1])
     width = max(right - left for left, _, right, _ in regions)
     height = max(bottom - top for _, top, _, bottom in regions)
@@ -124,7 +141,8 @@ def side_by_side(
         x = _inside((left + right - width) / 2, width, template.width)
         y = _inside((top + bottom - height) / 2, height, template.height)
         numbers = {int(row): number for number, row in enumerate(pairs[:, column], 1)}
-        drawn.append(_framed(picture, template, (x, y, x + width, y + height), numbers, numbered=True))
+        whose = NOBODY if column else examiner
+        drawn.append(_framed(picture, template, (x, y, x + width, y + height), numbers, whose, numbered=True))
     return drawn[0], drawn[1]
 
 
@@ -138,6 +156,7 @@ def _framed(
     template: Template,
     frame: tuple[float, float, float, float],
     numbers: Mapping[int, int],
+    examiner: NDArray[np.bool_],
     *,
     numbered: bool,
 ) -> Figure:
@@ -145,7 +164,7 @@ def _framed(
     width, height = right - left, bottom - top
     unit = max(width / REFERENCE_PX, 0.55)
     bar_px, bar_mm = _bar(width, PPI)
-    marks = _marks(template, numbers, unit, frame)
+    marks = _marks(template, numbers, examiner, unit, frame)
     full = (template.width, template.height)
     return Figure(picture, left, top, width, height, *full, unit, bar_px, bar_mm, marks, numbered)
 
@@ -191,7 +210,11 @@ def _region(template: Template) -> tuple[int, int, int, int]:
 
 
 def _marks(
-    template: Template, numbers: Mapping[int, int], unit: float, frame: tuple[float, float, float, float]
+    template: Template,
+    numbers: Mapping[int, int],
+    examiner: NDArray[np.bool_],
+    unit: float,
+    frame: tuple[float, float, float, float],
 ) -> tuple[Mark, ...]:
     m = template.minutiae
     step_x, step_y = direction_vector(m.direction)
@@ -200,8 +223,13 @@ def _marks(
     paired = sorted(numbers, key=lambda row: numbers[row])
     labels = dict(zip(paired, _labels(points, tips, paired, unit, frame), strict=True))
     places = np.round(np.column_stack([points, tips]), 1).tolist()
+    marked_by = examiner.tolist() or [False] * len(m)
     return tuple(
-        Mark(x, y, tip_x, tip_y, KIND_NAMES[int(m.kind[row])], numbers.get(row), *labels.get(row, (0.0, 0.0)))
+        Mark(
+            *(x, y, tip_x, tip_y, KIND_NAMES[int(m.kind[row])], numbers.get(row)),
+            *labels.get(row, (0.0, 0.0)),
+            examiner=marked_by[row],
+        )
         for row, (x, y, tip_x, tip_y) in enumerate(places)
     )
 

@@ -35,11 +35,15 @@ KIND_LETTERS = ("-", "E", "B")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A numbered pair as the table shows it: px at 500 ppi and degrees, of the latent and of the candidate."""
+    """A numbered pair as the table shows it: px at 500 ppi and degrees, of the latent and of the candidate.
+
+    examiner : a person marked it in the latent
+    """
 
     number: int
     latent: tuple[str, str, str, str]
     candidate: tuple[str, str, str, str]
+    examiner: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,14 @@ def write_search_report(
     charts = [_chart(search, candidate, at_500, pictures, originals) for candidate in search.candidates[:top]]
     html = _template().render(
         search=search,
+        marked_by_examiner=int(search.examiner.sum()),
         name=PurePosixPath(search.latent).name,
         gallery=gallery,
         date=date.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         resolution=f"{round(search.ppi, 1):g} ppi, {ORIGIN_WORDS.get(search.ppi_origin, search.ppi_origin)}",
         received=whole(received, search.picture.pixels, search.ppi),
         enhanced=None if enhanced is None else whole(pictures.add(enhanced), enhanced, 500),
-        minutiae=marked(at_500, search.template),
+        minutiae=marked(at_500, search.template, search.examiner),
         gaps=_gaps([candidate.score for candidate in search.candidates]),
         charts=charts,
         pictures=pictures.stored,
@@ -145,14 +150,19 @@ def _chart(
 ) -> Chart:
     picture, missing = _picture(candidate, originals)
     latent_figure, print_figure = side_by_side(
-        (latent, search.template), (pictures.add(picture), candidate.template), candidate.pairs
+        (latent, search.template), (pictures.add(picture), candidate.template), candidate.pairs, search.examiner
     )
     return Chart(
         candidate=candidate,
         latent=latent_figure,
         print=print_figure,
         pairs=tuple(
-            Pair(number, _cells(search.template, int(a)), _cells(candidate.template, int(b)))
+            Pair(
+                number,
+                _cells(search.template, int(a)),
+                _cells(candidate.template, int(b)),
+                bool(search.examiner[a]) if len(search.examiner) else False,
+            )
             for number, (a, b) in enumerate(candidate.pairs, 1)
         ),
         turn=_turn(candidate.rotation),

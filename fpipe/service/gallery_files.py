@@ -71,14 +71,16 @@ def gather(
 
     files : files, folders, ``FILE#POSITION``, and names with ``*``, ``?``, ``[...]`` or ``**`` where no file has them
     details : of each of them
-    but : files and folders to pass over inside folders, such as the gallery itself
+    but : files and folders to pass over inside folders, such as the gallery itself; refused where they are given
 
     Links to files are followed, links to folders inside a folder are not: they could go round in a circle.
     """
     passed = frozenset(identity for path in but if (identity := _identity(path)) is not None)
     for path in files:
         for found in _expanded(path):
-            if _is_folder(found):
+            if _identity(found) in passed:
+                yield _refused(found, "it is what the prints are to be added to, or listed in")
+            elif _is_folder(found):
                 yield from _walk(found, details, passed)
             else:
                 yield _source(found, details)

@@ -73,6 +73,8 @@ def _separator(first: str) -> str:
 def _columns(cells: Sequence[str], file: Path) -> list[str]:
     where = f"{file.as_posix()}, line 1"
     names = ["_".join(cell.split()).lower() for cell in cells]
+    while names and not names[-1]:  # spreadsheets write separators for empty columns, too
+        names.pop()
     if "path" not in names:
         raise UsageError(reason=f"{where}: the columns are {', '.join(names) or 'none'}; expected one named path")
     for name in names:
@@ -91,9 +93,9 @@ _KNOWN = ("path", "subject", "finger", "kind", "ppi")
 
 
 def _row(columns: Sequence[str], cells: Sequence[str], where: str, folder: Path) -> tuple[Path, Details]:
-    if len(cells) != len(columns):
+    if len(cells) < len(columns) or any(cells[len(columns) :]):
         raise UsageError(reason=f"{where}: {len(cells)} cells, expected {len(columns)} as in the first line")
-    said = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+    said = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
     if "path" not in said:
         raise UsageError(reason=f"{where}: its path is empty")
     path = cells[columns.index("path")]

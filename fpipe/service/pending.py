@@ -10,6 +10,7 @@ from pathlib import Path
 from fpipe.core.errors import DigestMismatch, InputRefused, NameTaken, NotFound
 from fpipe.core.files import sha256_hex
 from fpipe.formats.exchange.records import is_exchange
+from fpipe.formats.reading import recognise
 from fpipe.index import Gallery
 from fpipe.minutiae.files import is_template_data
 from fpipe.pipeline.presets import KIND_PRESET, Preset, load_preset
@@ -37,8 +38,10 @@ def tasks_of(
 ) -> Iterator[Task]:
     """The prints in the files with what is certain about them before they are read.
 
-    Raises DigestMismatch where the first that must be read would need ``mixed``.
+    Raises DigestMismatch where the first that must be read would need ``mixed``; UsageError where the preset is none.
     """
+    if preset is not None:
+        load_preset(preset)
     methods = _Methods(gallery, mixed=mixed)
     files = 0
     for source in found:
@@ -72,6 +75,8 @@ def _parts(data: bytes, source: Source, sha256: str) -> list[Part]:
         reason = f"#{source.choice} names a picture of an ANSI/NIST file, which this is not"
         raise NotFound(where=source.name, reason=reason)
     else:
+        if not is_template_data(data, source.path.name):
+            recognise(data, source.name)  # what is no picture must not count as one that needs a method
         parts = [Part(source.name, "", source.details)]
     return [replace(part, details=part.details.or_else(Details(kind="plain"))) for part in parts]
 

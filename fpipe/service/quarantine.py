@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from fpipe.core.errors import UsageError
 from fpipe.core.files import disk_errors
@@ -26,17 +27,37 @@ def quarantine_list(path: Path | None) -> Iterator[Callable[[Outcome], None]]:
         return
     _refuse_another_file(path)
     with disk_errors(path):
-        stream = path.open("w", encoding="utf-8", newline="")
+        stream = path.open("a", encoding="utf-8", newline="")
     with stream:
-        rows = csv.writer(stream)
+        written = _List(path, stream)
+        yield written.add
+        written.begin()
 
-        def write(*cells: str) -> None:
-            with disk_errors(path):
-                rows.writerow(cells)
-                stream.flush()
 
-        write(*COLUMNS)
-        yield lambda outcome: write(outcome.path, outcome.sha256, outcome.stage, outcome.code, outcome.message)
+class _List:
+    """Begun with the first outcome, or at the end: a run that is refused, since another one holds the gallery for
+    instance, leaves the list of that one alone."""
+
+    def __init__(self, path: Path, stream: TextIO) -> None:
+        self._path, self._stream, self._rows = path, stream, csv.writer(stream)
+        self._begun = False
+
+    def begin(self) -> None:
+        """Replace what was there."""
+        if not self._begun:
+            self._begun = True
+            with disk_errors(self._path):
+                if self._path.is_file():
+                    self._stream.truncate(0)
+                self._rows.writerow(COLUMNS)
+                self._stream.flush()
+
+    def add(self, outcome: Outcome) -> None:
+        """One line more, written at once."""
+        self.begin()
+        with disk_errors(self._path):
+            self._rows.writerow([outcome.path, outcome.sha256, outcome.stage, outcome.code, outcome.message])
+            self._stream.flush()
 
 
 def _refuse_another_file(path: Path) -> None:

@@ -15,6 +15,8 @@ from fpipe.service.storing import mixed_methods
 
 AMENDABLE = ("subject", "finger")
 """What can be said anew of a stored print, beside any field."""
+_PORTION = 1000
+"""Records in memory at a time."""
 
 
 def overview(gallery: Gallery) -> dict[str, Any]:
@@ -39,6 +41,16 @@ def overview(gallery: Gallery) -> dict[str, Any]:
 def listed(gallery: Gallery, selection: Selection) -> list[PrintRecord]:
     """The records that a selection means, by id."""
     return gallery.records(gallery.select(selection).ids.tolist() if selection else None)
+
+
+def each_listed(gallery: Gallery, selection: Selection) -> Iterator[PrintRecord]:
+    """The same, some at a time: of a large gallery they need not fit in memory.
+
+    Raises GalleryChanged where one is removed meanwhile.
+    """
+    ids = gallery.select(selection).ids if selection else gallery.print_ids()
+    for start in range(0, len(ids), _PORTION):
+        yield from gallery.records(ids[start : start + _PORTION].tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from exchange_maker import ENVELOPE, NAMED
 
 from fpipe.cli import batch, gallery_add
 from fpipe.cli import gallery as module
-from fpipe.core.errors import UsageError
+from fpipe.core.errors import Locked, UsageError
 from fpipe.formats import read_picture
 from fpipe.formats.exchange.building import Print, tenprint
 from fpipe.index import KINDS, Gallery
@@ -145,6 +145,16 @@ def test_a_list_of_what_was_left_out_replaces_no_other_file(gallery: Path) -> No
     assert Path("empty.csv").read_bytes() == b"path,sha256,stage,code,message\r\n"
 
 
+def test_the_list_of_a_run_that_goes_on_is_left_alone_by_a_second_one(gallery: Path) -> None:
+    Path("bad.png").touch()
+    assert run("add", gallery, "bad.png", "--quarantine", "left.csv", "--timeout", 0).return_value == 5
+    before = Path("left.csv").read_bytes()
+    assert b"bad.png" in before
+    with Gallery.open(gallery, write=True), pytest.raises(Locked):
+        run("add", gallery, "t", "--quarantine", "left.csv", "--timeout", 0)
+    assert Path("left.csv").read_bytes() == before
+
+
 def test_names_on_standard_input_as_windows_writes_them(gallery: Path) -> None:
     names = b"\xef\xbb\xbft/00.fpt\r\nt/01.fpt\r\n"
     assert lines(run("add", gallery, "-", "--timeout", 0, "--json", input=names))[1]["added"] == 2
@@ -166,6 +176,24 @@ def test_no_name_can_forge_a_line(gallery: Path) -> None:
     assert run("list", gallery).stdout.splitlines()[0].startswith(r"ok\nadded forged\x1b[31m\u202e.fpt  plain")
     items, _ = lines(run("add", gallery, name, "--timeout", 0, "--json"))
     assert [i["print"] for i in items] == [name]
+
+
+def test_what_is_wrong_with_the_request_is_said_before_anything_is_read(gallery: Path) -> None:
+    for wrong in ([""], ["--preset", "no such"], ["--finger", "\udcff"], ["--ppi", "nan"], ["--timeout", "inf"]):
+        with pytest.raises((UsageError, click.UsageError)):
+            run("add", gallery, "t", *wrong)
+    assert run("add", gallery, "t/00.fpt", "--subject", "", "--finger", "", "--timeout", 0).return_value == 0
+    with Gallery.open(gallery) as opened:
+        assert [(r.print, r.subject, r.finger) for r in opened.records()] == [("t/00.fpt", None, None)]
+
+
+def test_what_is_no_picture_does_not_stop_a_gallery_of_templates(gallery: Path) -> None:
+    """It needs no method that the gallery does not have."""
+    run("add", gallery, "t/00.fpt", "--timeout", 0)
+    Path("t/00 notes.txt").write_text("no picture", "utf-8")
+    done = run("add", gallery, "t", "--timeout", 0, "--json")
+    _, summary = lines(done)
+    assert (done.return_value, summary["added"], summary["known"], summary["quarantined"]) == (3, 11, 1, 1)
 
 
 def test_what_else_is_said_of_a_known_print_is_told(gallery: Path) -> None:

@@ -14,6 +14,7 @@ from gallery_maker import create, new_print
 
 from fpipe.cli import gallery as module
 from fpipe.cli import selecting
+from fpipe.cli.common import print_json_with_list
 from fpipe.core.errors import BadParameter, UnknownPrint, UnknownSubject, UsageError
 from fpipe.index import KINDS, Gallery
 
@@ -70,6 +71,13 @@ def test_list_means_what_its_options_say(gallery: Path) -> None:
         run("list", gallery, "--finger", "nose")
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_long_list_is_one_document(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    items = [{"name": "a\nb\u2028c", "fields": {"case": str(n)}, "none": {}} for n in range(count)]
+    print_json_with_list("prints", iter(items), {"more": [1], "selection": {}})
+    assert json.loads(capsys.readouterr().out) == {"prints": items, "more": [1], "selection": {}}
+
+
 def test_show_gives_the_gallery_in_numbers(gallery: Path) -> None:
     said = document("show", gallery)
     with Gallery.open(gallery) as opened:
@@ -117,7 +125,8 @@ def test_set_corrects_what_is_said(gallery: Path) -> None:
         (["4.png", "case=1", "case=2"], BadParameter, "once"),
         (["4.png", "kind=latent"], BadParameter, "none of kind"),
         (["4.png", "Case=1"], BadParameter, "a-z"),
-        (["4.png", "ppi=1"], BadParameter, "other than"),
+        (["4.png", "ppi=1"], BadParameter, "none of kind.*ppi"),
+        (["4.png", "path=1"], BadParameter, "other than"),
         (["--subject", "nobody", "case=1"], UnknownSubject, "nobody"),
         (["--where", "case=99", "case=1"], UsageError, "case=99"),
     ],

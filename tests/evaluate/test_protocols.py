@@ -128,6 +128,17 @@ def test_the_index_path_hides_no_probe_and_no_mate_from_a_scorer(tmp_path: Path,
     assert {row["gallery"] for row in _rows(out / "scores.csv")} == {name for name in finger if name[1] == "a"}
 
 
+def test_the_index_path_gives_the_same_whatever_the_jobs(tmp_path: Path) -> None:
+    finger = _drawn_templates(tmp_path, {"1b.png"})
+    for side in "ab":
+        (tmp_path / f"{side}.txt").write_text("".join(f"{name}\n" for name in finger if name[1] == side))
+    lists = "--gallery", tmp_path / "a.txt", "--probes", tmp_path / "b.txt", "--candidates", 2
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        _run("identify", "--data", tmp_path, "--templates", tmp_path, "--out", out, *lists, "--jobs", jobs)
+    assert (tmp_path / "1" / "scores.csv").read_bytes() == (tmp_path / "2" / "scores.csv").read_bytes()
+
+
 def test_an_unforeseen_fault_is_that_prints_alone(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,8 @@ def test_what_is_selected(tmp_path: Path, conditions: dict[str, Any], ids: list[
         {"where": where("a') OR 1 --=1")},
         {"since": "yesterday"},
         {"until": "2026-1-1"},
+        {"until": "2026-13-01"},
+        {"since": "2026-02-30"},
     ],
 )
 def test_what_can_not_be_meant(conditions: dict[str, Any]) -> None:

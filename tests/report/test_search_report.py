@@ -197,6 +197,25 @@ def test_marks_stand_where_the_minutiae_are(tmp_path: Path) -> None:
     assert sorted((float(x), float(y)) for x, y in places) == pytest.approx(np.array(expected), abs=0.051)
 
 
+def test_an_examiners_minutiae_are_told_apart(tmp_path: Path) -> None:
+    """On the latent alone, in the table of pairs, in the counts; and a report without any says nothing of them."""
+    examiner = np.arange(23) < 4
+    html = written(search(examiner=examiner, use="both", candidates=(candidate(1, 31.25, 12),)), tmp_path)
+    text = Reader(html).text
+    assert "23: 4 marked by an examiner, as the file says, and 19 read by the program" in text
+    assert "no person has changed them" not in text
+    assert "4 of the pairs rest on minutiae that an examiner marked" in text
+    drawings = re.findall(r"<svg viewBox.*?</svg>", html, re.S)
+    assert [drawing.count(' examiner"') for drawing in drawings if "<use" in drawing] == [0, 0, 4, 4, 0]
+    assert len(re.findall(r"<td><b>\d+</b>\*</td>", html)) == 4
+    plain = written(search(), tmp_path)
+    assert "no person has changed them" in plain
+    assert "marked by an examiner" not in plain
+    imported = written(search(use="template"), tmp_path)
+    assert "as the template file holds them" in imported
+    assert "no person" not in imported
+
+
 def test_pictures_are_inside_the_file_and_lossless(tmp_path: Path) -> None:
     html = written(search(), tmp_path)
     inside = [

@@ -79,3 +79,15 @@ def test_paths_that_windows_wrote(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = [path for path, _ in rows(tmp_path, b"path\r\nscans\\a.png\r\nscans\\b.png\r\nscans\\c.png\r\n")]
     assert found == [tmp_path / "scans/a.png", tmp_path / r"scans\b.png", tmp_path / r"scans\c.png"]
+
+
+def test_separators_for_empty_columns(tmp_path: Path) -> None:
+    data = b"path;case;;\r\na.png;1;;\r\nb.png;;;;;\r\n"
+    assert rows(tmp_path, data) == [
+        (tmp_path / "a.png", Details(fields={"case": "1"})),
+        (tmp_path / "b.png", Details()),
+    ]
+    with pytest.raises(UsageError, match="line 2: 3 cells, expected 2"):
+        rows(tmp_path, b"path;case;\na.png;1;x\n")
+    with pytest.raises(UsageError, match="column ''"):
+        rows(tmp_path, b"path;;case\na.png;;x\n")

@@ -47,6 +47,9 @@ def test_one_picture_of_a_file(folder: Path) -> None:
 
 def test_the_gallery_itself_is_passed_over(folder: Path) -> None:
     assert names(".", but=[Path("cards/deep"), Path("x[1].png")]) == ["cards/a.an2", "cards/b.an2", "e#1.png"]
+    (found,) = gather([Path("cards")], but=[folder / "cards"])
+    assert found.refusal is not None
+    assert found.refusal.code == "not_found"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")

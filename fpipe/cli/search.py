@@ -87,6 +87,7 @@ def command(
     as if the gallery held no others; the result says so.
     """
     from fpipe.core.errors import InputRefused
+    from fpipe.service.gallery_files import as_text
     from fpipe.service.search import open_searcher, search_file
 
     if as_json and as_csv:
@@ -113,7 +114,7 @@ def command(
                 if len(latents) == 1:
                     raise
                 notice(error.message)
-                refused.append({"latent": path.as_posix(), "code": error.code, "message": error.message})
+                refused.append({"latent": as_text(path), "code": error.code, "message": error.message})
             else:
                 done.append(found)
                 for line in found.notices:
@@ -151,11 +152,12 @@ def _report(found: Search, folder: Path, searcher: Searcher, top: int) -> Path:
     from datetime import UTC, datetime
 
     from fpipe.report import write_search_report
+    from fpipe.service.gallery_files import as_text
 
     return write_search_report(
         found,
         folder,
-        gallery=searcher.gallery.path.as_posix(),
+        gallery=as_text(searcher.gallery.path),
         top=top,
         originals=searcher.original,
         date=datetime.now(UTC),

@@ -28,7 +28,7 @@ from fpipe.minutiae.files import is_template, parse_template
 from fpipe.pipeline.extract import extract
 from fpipe.pipeline.presets import Preset
 from fpipe.pipeline.ridge_scale import estimate_ppi
-from fpipe.service.gallery_files import Source, read_bytes
+from fpipe.service.gallery_files import Source, as_text, read_bytes
 from fpipe.service.markup import MARKED_QUALITY, Use, facts_of, marked_template, marks_for, merged
 
 PAPER = 255
@@ -88,7 +88,7 @@ def read_print(path: Path, preset: Preset, *, ppi: float | None = None, trace: T
 
     Raises InputRefused (a subclass says why) where the file can't be used.
     """
-    name = path.as_posix()
+    name = as_text(path)
     start = time.perf_counter()
     picture = picture_of(path, name, ppi)
     image = to_500_ppi(picture, name)
@@ -115,7 +115,7 @@ def read_probe(
     if data is None:
         _refuse_use(use, path, "a picture")
         return read_print(path, preset, ppi=ppi, trace=trace)
-    file = parse(data, path.as_posix())
+    file = parse(data, as_text(path))
     chosen: Use = use or ("image" if pictures_of(file) else "markup")
     if chosen == "image":
         return read_print(path, preset, ppi=ppi, trace=trace)
@@ -124,7 +124,7 @@ def read_probe(
 
 def _refuse_use(use: Use | None, path: Path, what: str) -> None:
     if use in ("markup", "both"):
-        reason = f"{path.as_posix()}: it is {what}; expected an ANSI/NIST file with Type-9 minutiae for --use {use}"
+        reason = f"{as_text(path)}: it is {what}; expected an ANSI/NIST file with Type-9 minutiae for --use {use}"
         raise UsageError(reason=reason)
 
 
@@ -138,13 +138,13 @@ def _exchange_bytes(path: Path) -> bytes | None:
             head = handle.read(64)
             return head + handle.read() if is_exchange(head) else None
     except OSError as error:
-        raise NotFound(where=path.as_posix(), reason=error.strerror or str(error)) from error
+        raise NotFound(where=as_text(path), reason=error.strerror or str(error)) from error
 
 
 def _imported(path: Path, ppi: float | None) -> Reading:
     """A template file, without a picture."""
     start = time.perf_counter()
-    name = path.as_posix()
+    name = as_text(path)
     data = read_bytes(Source(path, name))
     found = parse_template(data, name, ppi=ppi)
     template = quantised(found.template)
@@ -180,7 +180,7 @@ def _marked(
     path: Path, file: ExchangeFile, data: bytes, preset: Preset, ppi: float | None, use: Use, trace: Trace
 ) -> Reading:
     """Markup of an exchange file, on its picture where it has one."""
-    name, choice = path.as_posix(), split_choice(path)[1]
+    name, choice = as_text(path), split_choice(path)[1]
     start = time.perf_counter()
     marks = marks_for(file, name, choice)
     idc = marks.record.idc

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +36,7 @@ def test_searches_are_noted_beside_a_writer(held: tuple[Path, list[Path]]) -> No
     with Gallery.open(path, write=True), open_searcher(path) as searcher:
         found = search_file(searcher, files[4], listed=2)
         search_file(searcher, files[1], selection=Selection(subjects=(files[0].stem,)))
-        (reverse,) = among_latents(searcher, [1])
+        (reverse,) = among_latents(searcher, [1], least=0)
     assert not [line for line in found.notices if "audit" in line]
     assert reverse.notice is None
     with Gallery.open(path) as gallery:
@@ -55,3 +58,16 @@ def test_searches_are_noted_beside_a_writer(held: tuple[Path, list[Path]]) -> No
     for file in (*path.rglob("*"), path):
         data = file.read_bytes() if file.is_file() else b""
         assert not any(gone.stem.encode() in data for gone in files[:2]), file
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
+def test_a_latent_whose_name_is_no_text_is_noted(held: tuple[Path, list[Path]]) -> None:
+    path, files = held
+    odd = files[4].with_name(os.fsdecode(b"\xff") + files[4].name)
+    shutil.copy(files[4], odd)
+    with open_searcher(path) as searcher:
+        found = search_file(searcher, odd)
+    with Gallery.open(path) as gallery:
+        (noted,) = (entry.entry.payload or {} for entry in entries(gallery, event="searched"))
+    assert noted["latent"] == found.latent == (odd.parent / rf"\xff{files[4].name}").as_posix()
+    assert not [line for line in found.notices if "audit" in line]

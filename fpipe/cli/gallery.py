@@ -111,7 +111,7 @@ def _tell_again(outcome: Reextracted, as_json: bool) -> None:
 def _sum_up(gallery: Path, counts: dict[str, int], interrupted: bool, as_json: bool) -> None:
     """The counts, and what methods the gallery holds now."""
     from fpipe.index import Gallery
-    from fpipe.service.storing import mixed_methods
+    from fpipe.service.records import mixed_methods
 
     with Gallery.open(gallery) as opened:
         methods = opened.extraction_digests()

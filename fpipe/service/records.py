@@ -1,8 +1,9 @@
-"""What a gallery says of prints and persons, and how that is corrected."""
+"""What a gallery says of prints and persons, and how that is corrected.  Needs nothing that reads or compares prints:
+importing that takes longer than to list twenty thousand records."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from fpipe.core.errors import BadParameter, UnknownSubject, UsageError
 from fpipe.core.fingers import finger_name
 from fpipe.index import Amendment, Gallery, PrintRecord, Selection
 from fpipe.index.selection import COMMON
-from fpipe.service.storing import mixed_methods
 
 AMENDABLE = ("subject", "finger")
 """What can be said anew of a stored print, beside any field."""
@@ -36,6 +36,18 @@ def overview(gallery: Gallery) -> dict[str, Any]:
         "originals": gallery.keep_originals,
         "notices": list(mixed_methods(methods)),
     }
+
+
+def mixed_methods(digests: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """What has to be stated of a gallery whose prints of one kind were read by different methods.
+
+    digests : kind of print -> extraction digests
+    """
+    return tuple(
+        f"the gallery's {kind} prints were read by {len(held)} different methods ({', '.join(held)})"
+        for kind, held in digests.items()
+        if len(held) > 1
+    )
 
 
 def listed(gallery: Gallery, selection: Selection) -> list[PrintRecord]:

@@ -24,7 +24,7 @@ from fpipe.service.audit import note_search
 from fpipe.service.cards import image_of
 from fpipe.service.markup import Use
 from fpipe.service.reading import Reading, read_probe
-from fpipe.service.storing import mixed_methods
+from fpipe.service.records import mixed_methods
 from fpipe.service.versions import versions
 
 CANDIDATES = 2000

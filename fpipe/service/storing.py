@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -50,18 +50,6 @@ def vectors_of(template: Template) -> Vectors:
     """Descriptors with the places of their minutiae."""
     found, m = comparer().describe(template), template.minutiae
     return Vectors(found.bits, m.x[found.minutia], m.y[found.minutia], m.direction[found.minutia])
-
-
-def mixed_methods(digests: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """What has to be stated of a gallery whose prints of one kind were read by different methods.
-
-    digests : kind of print -> extraction digests
-    """
-    return tuple(
-        f"the gallery's {kind} prints were read by {len(held)} different methods ({', '.join(held)})"
-        for kind, held in digests.items()
-        if len(held) > 1
-    )
 
 
 class Batch(Generic[Item]):

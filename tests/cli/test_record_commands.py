@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,3 +169,10 @@ def test_subjects_are_linked_and_unlinked(gallery: Path) -> None:
 def test_every_help_of_records_has_an_example() -> None:
     for name in ("list", "show", "subjects", "set", "link", "unlink"):
         assert "Example:" in run(name, "--help")
+
+
+def test_records_are_listed_without_what_reads_and_compares_prints() -> None:
+    """Importing these takes longer than to list a large gallery."""
+    script = "import fpipe.service.records, sys; print({'numba', 'skimage', 'cv2', 'onnxruntime'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,10 +1,12 @@
 """What fpipe writes, read by independent programs: minutiae and pictures have to be equal.
 
     python -m venv other && other/bin/pip install nistitl pillow numpy scipy && other/bin/pip install --no-deps afis
-    python benchmarks/foreign_readers.py --python other/bin/python [--samples samples]
+    python -m venv nbis && nbis/bin/pip install nbis-python    # needs glibc 2.38 or later: Debian 13
+    python benchmarks/foreign_readers.py --python other/bin/python [--nbis nbis/bin/python] [--samples samples]
 
-Foreign are nistitl (IDEMIA; ANSI/NIST-ITL), Pillow (the pictures inside) and afis (ISO/IEC 19794-2:2005 read, 2005 and
-2011 written), in an environment without fpipe.  Exit 0 only where everything is equal.
+Foreign are nistitl (IDEMIA; ANSI/NIST-ITL), Pillow (the pictures inside), afis (ISO/IEC 19794-2:2005 read, 2005 and
+2011 written) and nbis-python (2011 read and written), in environments without fpipe.  INCITS 378 is read by none that
+PyPI, npm or Debian have (docs/templates.md).  Exit 0 only where everything is equal.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 _NEAR = 1e-6
+_NBIS_STEP = 11.25
+"""Degrees to which NBIS keeps directions."""
 
 
 # -- the foreign side: runs without fpipe ------------------------------------------------------------------------------
@@ -47,6 +51,21 @@ def foreign(folder: Path) -> dict[str, Any]:
                 impression_type=header.impression_type, image_quality=header.image_quality,
             )  # fmt: skip
             (folder / f"{path.stem}.afis-{name}").write_bytes(encode(made, rows))
+    return found
+
+
+def foreign_nbis(folder: Path) -> dict[str, Any]:
+    """What NBIS reads in records of 2011: x, y, degrees, quality over 100, whether a bifurcation; and writes again."""
+    import nbis
+
+    quiet = {"get_center": False, "check_fingerprint": False, "compute_nfiq2": False}
+    reader = nbis.new_nbis_extractor(nbis.NbisExtractorSettings(min_quality=0.0, ppi=None, **quiet))
+    found = {}
+    for path in sorted(folder.glob("*.iso2011")):
+        read = reader.load_iso_19794_2_2011(path.read_bytes())
+        path.with_suffix(".nbis-2011").write_bytes(read.to_iso_19794_2_2011())
+        bifurcation = nbis.MinutiaKind.BIFURCATION
+        found[path.name] = [[m.x, m.y, m.angle, m.reliability, m.kind == bifurcation] for m in read.list()]
     return found
 
 
@@ -101,6 +120,7 @@ def written(folder: Path, samples: Path) -> dict[str, Any]:
         write_template(folder / name, template, finger=number)
         (view,) = read_record((folder / name).read_bytes(), name).views
         expected[name] = view
+        write_template(folder / f"t{number}.iso2011", template, format="iso2011", finger=number)
         m = template.minutiae
         efs = building.efs_of(
             m.x, m.y, m.direction, m.kind, width=template.width, height=template.height, ppi=500, finger=number
@@ -127,6 +147,28 @@ def compare_template(view: Any, theirs: dict[str, Any]) -> str:
     kinds = {(int(a), int(b)) for a, b in zip(rows[:, 3], view.kind, strict=True)}
     one_to_one = len(kinds) == len({a for a, _ in kinds}) == len({b for _, b in kinds})
     return "" if good and one_to_one else f"minutiae differ (kinds {sorted(kinds)})"
+
+
+def compare_nbis(folder: Path, name: str, view: Any, theirs: list[list[float]]) -> str:
+    """Every minutia as NBIS reads it, and the record that it writes of them: types of two kinds, coarser directions."""
+    import numpy as np
+
+    from fpipe.minutiae.files import read_record
+
+    (again,) = read_record((folder / f"{Path(name).stem}.nbis-2011").read_bytes(), name).views
+    rows = np.array(theirs, np.float64).reshape(-1, 5)
+    for who, x, y, degrees in (
+        ("reads", rows[:, 0], rows[:, 1], rows[:, 2]),
+        ("writes", again.x, again.y, np.rad2deg(again.direction)),
+    ):
+        if not (np.array_equal(x, view.x) and np.array_equal(y, view.y)):
+            return f"positions as NBIS {who} them"
+        turn = np.abs((degrees - np.rad2deg(view.direction) + 180) % 360 - 180).max(initial=0)
+        if turn > _NBIS_STEP / 2 + (0.71 if who == "writes" else 0.01):  # half a step of the record's own besides
+            return f"directions as NBIS {who} them: {turn:.2f} degrees"
+    if not np.array_equal(np.rint(rows[:, 3] * 100), np.where(view.quality > 100, 0, view.quality)):
+        return "qualities"
+    return "" if np.array_equal(rows[:, 4] == 1, view.kind == 2) else "types"
 
 
 def compare_exchange(prints: list[Any], theirs: list[dict[str, Any]]) -> str:
@@ -168,23 +210,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What fpipe writes, read by independent programs.")
     parser.add_argument("--python", help="interpreter of the environment with nistitl, Pillow and afis")
     parser.add_argument("--samples", type=Path, default=ROOT / "samples")
+    parser.add_argument("--nbis", help="interpreter of the environment with nbis-python")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--child-nbis", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
         print(json.dumps(foreign(options.child)))
         return 0
+    if options.child_nbis is not None:
+        print(json.dumps(foreign_nbis(options.child_nbis)))
+        return 0
     if options.python is None:
         parser.error("--python is needed")
+    from fpipe.minutiae.files import read_record  # not in the other environments
+
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         expected = written(folder, options.samples)
-        done = subprocess.run(
-            [options.python, __file__, "--child", folder], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            sys.stderr.write(done.stderr)
-            return 1
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = _asked([options.python, __file__, "--child", text])
+        by_nbis = _asked([options.nbis, __file__, "--child-nbis", text]) if options.nbis else {}
         wrong = 0
         print("| file | read by | result |\n|---|---|---|")
         for name, what in expected.items():
@@ -195,7 +239,21 @@ def main() -> int:
                 reader = f"afis; its 2005 and 2011 by fpipe ({len(what.x)} minutiae)"
             wrong += bool(problem)
             print(f"| {name} | {reader} | {problem or 'equal'} |")
+        for name, rows in by_nbis.items():
+            (view,) = read_record((folder / name).read_bytes(), name).views
+            problem = compare_nbis(folder, name, view, rows)
+            wrong += bool(problem)
+            print(f"| {name} | nbis-python; its 2011 by fpipe ({len(rows)} minutiae) | {problem or 'equal'} |")
     return int(wrong > 0)
+
+
+def _asked(command: list[str]) -> dict[str, Any]:
+    """What this script finds in another environment."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from fpipe.core.conventions import direction_to_incits, direction_to_iso
 from fpipe.core.errors import BadTemplate
 from fpipe.minutiae.incits import NAME_2004, NAME_2009
 from fpipe.minutiae.iso import MOST_POSITION, NAME_2005, NAME_2011
-from fpipe.minutiae.views import CM_PER_INCH, CONTACTLESS, CONTACTLESS_2004, NOT_REPORTED, View
+from fpipe.minutiae.views import CM_PER_INCH, CONTACTLESS, CONTACTLESS_2004, MOST_FINGER, NOT_REPORTED, View
 
 MOST_MINUTIAE = 255
 """A view's count is one byte."""
@@ -36,7 +36,6 @@ _NEAREST = {
     **{code: (CONTACTLESS, code % 2) for code in range(24, 28)},
 }
 """What stands for an impression type that a format lacks; without one, 28 (other) or 0."""
-_MOST_FINGER = 10
 _UNKNOWN_OWNER = 0x0103
 """CBEFF's organisation for "unknown": INCITS 378 allows no zero."""
 _NO_DATE = b"\xff" * 9
@@ -82,7 +81,7 @@ def write_record(views: Sequence[View], format: str, where: str = "template") ->
         if len(best) < len(view.x):
             kept = f"{chosen.name} holds {MOST_MINUTIAE}: those of the best quality were kept"
             notices.append(f"view {number}: {len(view.x)} minutiae, {kept}")
-        finger = view.finger if 0 <= view.finger <= _MOST_FINGER else 0
+        finger = view.finger if 0 <= view.finger <= MOST_FINGER else 0
         if finger != view.finger:
             notices.append(f"view {number}: {chosen.name} has no finger position {view.finger}; written as unknown")
         count = seen[finger] = seen.get(finger, -1) + 1

@@ -15,6 +15,9 @@ from fpipe.minutiae.blob import MOST_PX
 CM_PER_INCH = 2.54
 NOT_REPORTED = 254
 """A quality in records since 2009 that says nothing; 255 is an attempt that failed."""
+MOST_FINGER = 10
+LEAST_PER_CM = 99
+"""ISO/IEC 19794-2 asks for 250 ppi or more."""
 CONTACTLESS, CONTACTLESS_2004 = 24, 9
 """Impression type of a contactless capture since 2009, and before: there 9 became a vertical roll."""
 _HALF_STEP_PPI = CM_PER_INCH / 2  # files hold whole pixels a centimetre: 500 ppi becomes 197, read back as 500.38
@@ -111,6 +114,12 @@ def view_notices(number: int, view: View) -> list[str]:
         outside = int(np.sum((view.x >= view.width) | (view.y >= view.height)))
         if outside:
             found.append(f"view {number}: {outside} minutiae outside the picture of {view.width} x {view.height} px")
+    if not 0 <= view.finger <= MOST_FINGER:
+        found.append(f"view {number}: finger position {view.finger}, expected 0 to {MOST_FINGER}")
+    if view.ppi_x and view.ppi_y and view.ppi_x != view.ppi_y:
+        found.append(f"view {number}: {view.ppi_x:.6g} x {view.ppi_y:.6g} ppi: the picture's pixels are not square")
+    if 0 < min(view.ppi_x or 0, view.ppi_y or 0) < LEAST_PER_CM * CM_PER_INCH:
+        found.append(f"view {number}: {view.ppi_x:.6g} ppi, expected {LEAST_PER_CM} pixels a centimetre or more")
     if (view.kind > 2).any():
         found.append(f"view {number}: {int(np.sum(view.kind > 2))} minutiae of a reserved type, taken as type other")
     odd = (view.quality > 100) & ((view.quality < NOT_REPORTED) | (view.unreported == 0))

@@ -133,7 +133,7 @@ def test_the_fbi_block() -> None:
     ("fields", "words"),
     [
         ([(12, b"001\x1f0406020309\x1f02\x1fA")], "field 9.012, entry 1: '0406020309', expected 11 digits"),
-        ([(12, b"001\x1f04060203360\x1f02\x1fA")], "a direction of 360, expected 0 to 359"),
+        ([(12, b"001\x1f04060203361\x1f02\x1fA")], "a direction of 361, expected 0 to 359"),
         ([(12, b"001")], "field 9.012, entry 1: ''"),
         ([(137, b"001\x1f10\x1f20\x1f180\x1f1\x1f100")], "field 9.137, entry 1, item 4: 180, expected 0 to 179"),
         ([(137, b"001\x1f10\x1f-2\x1f18\x1f1\x1f100")], "field 9.137, entry 1, item 3: '-2'"),

@@ -52,7 +52,7 @@ def one(fields: dict[int, bytes], type: int = 14) -> bytes:
         (b"1", b"72", b"72", None, "does not know it"),
         (b"1", b"500", b"1000", None, "not square"),
         (b"", b"", b"", None, ""),
-        (b"9", b"500", b"500", None, "shape of its pixels only"),
+        (b"9", b"500", b"500", None, "its unit is 9"),
     ],
 )
 def test_scale_units(unit: bytes, x: bytes, y: bytes, ppi: float | None, words: str) -> None:

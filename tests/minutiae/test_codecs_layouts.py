@@ -212,3 +212,20 @@ def test_more_views_than_a_format_counts_are_refused() -> None:
     for format in ("iso2005", "incits2004", "incits2009"):
         with pytest.raises(BadTemplate, match="300 views, expected 1 to 255"):
             recode_template(data, "f", format)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [
+        (24, "0B", "finger position 11"),
+        (24, "FF", "finger position 255"),
+        (20, "018A", "not square"),
+        (18, "001C 001C", "71.12 ppi"),
+    ],
+)
+def test_what_no_record_says_is_said(at: int, value: str, words: str) -> None:
+    changed = bytes.fromhex(value)
+    data = golden("iso2005")
+    found = describe_template(data[:at] + changed + data[at + len(changed) :], "f")
+    assert words in " | ".join(found["notices"])
+    assert [point["x"] for point in found["minutiae"][0]["points"]] == [100, 291, 7]

@@ -15,6 +15,8 @@ from fpipe.core.errors import Damaged
 from fpipe.formats.exchange.records import Record
 
 T = TypeVar("T")
+FULL_TURN = 360
+"""Degrees, which some writers give for 0."""
 MINUTIA_TYPES = ("E", "B", "X")
 """Ending, bifurcation, not known which (Table 42)."""
 
@@ -191,7 +193,7 @@ def read_efs(record: Record, where: str) -> Efs | None:
         return None
 
     def all_of(number: int, make: Callable[[_Items], T]) -> tuple[T, ...]:
-        entries = record.items(number)
+        entries = record.entries(number)
         return tuple(make(_Items(items, number, i, where)) for i, items in enumerate(entries, 1))
 
     def first_of(number: int, make: Callable[[_Items], T]) -> T | None:
@@ -238,6 +240,8 @@ def _minutia(i: _Items) -> EfsMinutia:
     kind = i.text(3).upper()
     if kind not in MINUTIA_TYPES:
         raise i.bad(3, "E, B or X")
+    if not 0 <= i.whole(2) <= FULL_TURN:
+        raise i.bad(2, "a direction of 0 to 359")
     return EfsMinutia(i.whole(0), i.whole(1), i.whole(2), kind, i.maybe(4), i.maybe(5))
 
 

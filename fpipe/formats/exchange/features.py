@@ -14,7 +14,7 @@ What the first two mean was checked against NIST's reference files, which hold o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,11 +28,11 @@ from fpipe.core.conventions import (
     itl_to_ours,
 )
 from fpipe.core.errors import Damaged
-from fpipe.formats.exchange.efs import Efs, read_efs
+from fpipe.formats.exchange.efs import FULL_TURN, Efs, read_efs
 from fpipe.formats.exchange.pictures import RecordPicture, pictures_of
 from fpipe.formats.exchange.records import ExchangeFile, Record
 from fpipe.formats.exchange.tables import EFS_KINDS, MINUTIA_KINDS
-from fpipe.formats.resolution import credible, per_centimetre, per_inch
+from fpipe.formats.resolution import UNSTATED, credible, per_centimetre, per_inch
 
 Block = Literal["standard", "fbi", "incits378", "efs"]
 _PACKED = 11
@@ -86,6 +86,7 @@ class _Frame:
     height: int | None = None
     ppi: float | None = None
     found: bool = False
+    notices: tuple[str, ...] = ()
 
 
 def marks_of(file: ExchangeFile, where: str) -> list[Marks]:
@@ -106,16 +107,17 @@ def marks_in(record: Record, pictures: list[RecordPicture], where: str) -> list[
 
 
 def _frame(record: Record, pictures: list[RecordPicture]) -> _Frame:
-    for picture in pictures:
-        if picture.record.idc == record.idc and record.idc is not None:
-            ppi = credible(picture.resolution)[0]
-            return _Frame(picture.finger, picture.width or None, picture.height or None, ppi, found=True)
-    return _Frame()
+    found = [picture for picture in pictures if picture.record.idc == record.idc and record.idc is not None]
+    if not found:
+        return _Frame()
+    first, ppi = found[0], credible(found[0].resolution)[0]
+    told = (f"{len(found)} pictures of this IDC: taken as of the first, {first.name}",) * (len(found) > 1)
+    return _Frame(first.finger, first.width or None, first.height or None, ppi, found=True, notices=told)
 
 
 def _standard(record: Record, frame: _Frame, where: str) -> Marks | None:
     """Field 9.012, with the finger of 9.006, cores and deltas of 9.008 and 9.009."""
-    rows = record.items(12)
+    rows = record.entries(12)
     if not rows:
         return None
     notices, scale = [], frame.ppi or float(PPI)
@@ -133,7 +135,7 @@ def _standard(record: Record, frame: _Frame, where: str) -> Marks | None:
 
     def places(number: int) -> tuple[tuple[float, float], ...]:
         found = [
-            _digits(items[0], 8, 9, number, i, where) for i, items in enumerate(record.items(number), 1) if items[0]
+            _digits(items[0], 8, 9, number, i, where) for i, items in enumerate(record.entries(number), 1) if items[0]
         ]
         rows = [height - 0.5 - int(text[4:]) * scale / 2540 for text in found]
         return tuple((int(text[:4]) * scale / 2540, row) for text, row in zip(found, rows, strict=True))
@@ -146,7 +148,7 @@ def _standard(record: Record, frame: _Frame, where: str) -> Marks | None:
 
 def _fbi(record: Record, frame: _Frame, where: str) -> Marks | None:
     """Field 9.023, with the finger of 9.014."""
-    rows = record.items(23)
+    rows = record.entries(23)
     if not rows:
         return None
     scale = frame.ppi or float(PPI)
@@ -162,7 +164,7 @@ def _fbi(record: Record, frame: _Frame, where: str) -> Marks | None:
 
 def _incits(record: Record, frame: _Frame, where: str) -> Marks | None:
     """Field 9.137, with the picture's size and scale of 9.128 to 9.132, the finger of 9.134, cores and deltas."""
-    rows = record.items(137)
+    rows = record.entries(137)
     if not rows and record.field(136) is None:
         return None
     values = np.array(
@@ -173,9 +175,12 @@ def _incits(record: Record, frame: _Frame, where: str) -> Marks | None:
         got = int(values[entry - 1, 2])
         raise Damaged(where=where, reason=f"field 9.137, entry {entry}, item 4: {got}, expected 0 to 179")
     unit, across, down = record.integer(130), record.integer(131), record.integer(132)
-    ppi = credible((per_inch if unit == 1 else per_centimetre)(across, down))[0] if across and down and unit else None
+    stated = (per_inch if unit == 1 else per_centimetre)(across, down) if across and down and unit else UNSTATED
+    ppi, doubt = credible(stated)
     width, height = record.integer(128), record.integer(129)
-    notices = []
+    notices = [] if stated is UNSTATED or ppi else [f"fields 9.131 and 9.132: {doubt}"]
+    if ppi and frame.ppi and abs(ppi - frame.ppi) > 0.005 * ppi:
+        notices.append(f"fields 9.130 to 9.132 say {ppi:.6g} ppi, the picture's record {frame.ppi:.6g}")
     count = record.integer(136)
     if count is not None and count != len(rows):
         notices.append(f"field 9.136 says {count} minutiae, field 9.137 has {len(rows)}")
@@ -183,10 +188,10 @@ def _incits(record: Record, frame: _Frame, where: str) -> Marks | None:
         notices.append(
             f"fields 9.128 and 9.129 say {width} x {height} px, the picture has {frame.width} x {frame.height}"
         )
-    frame = _Frame(frame.finger, width or frame.width, height or frame.height, ppi or frame.ppi, frame.found)
+    frame = replace(frame, width=width or frame.width, height=height or frame.height, ppi=ppi or frame.ppi)
 
     def places(number: int) -> tuple[tuple[float, float], ...]:
-        entries = enumerate(record.items(number), 1)
+        entries = enumerate(record.entries(number), 1)
         return tuple(
             (float(_number(e, 0, number, i, where)), float(_number(e, 1, number, i, where))) for i, e in entries
         )
@@ -247,7 +252,7 @@ def _marks(
     notices: list[str],
 ) -> Marks:
     unsaid = np.full(len(x), np.nan)
-    told = [f"Type-9 record (IDC {record.idc}): {notice}" for notice in notices]
+    told = [f"Type-9 record (IDC {record.idc}): {notice}" for notice in (*frame.notices, *notices)]
     if frame.width and frame.height:
         outside = int(np.sum((x < 0) | (y < -0.5) | (x >= frame.width) | (y >= frame.height)))
         if outside:
@@ -276,7 +281,7 @@ def _columns(
 def _packed(items: list[str], type: int, number: int, entry: int, where: str) -> tuple[int, int, int]:
     """Item 2, XXXXYYYYTTT."""
     text = _digits(items[1] if len(items) > 1 else "", _PACKED, type, number, entry, where)
-    if int(text[8:]) > 359:
+    if int(text[8:]) > FULL_TURN:
         reason = f"field {type}.{number:03d}, entry {entry}: a direction of {int(text[8:])}, expected 0 to 359"
         raise Damaged(where=where, reason=reason)
     return int(text[:4]), int(text[4:8]), int(text[8:])

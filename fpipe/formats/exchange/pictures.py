@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fpipe.core.errors import BadParameter, Damaged, NotAnImage, SeveralPictures, Unsupported
 from fpipe.core.files import sha256_hex
 from fpipe.core.types import GrayImage, Picture
-from fpipe.formats.colour import scaled
+from fpipe.formats.colour import scaled, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.decoders import decoder_of, to_picture
 from fpipe.formats.exchange.records import DATA, ExchangeFile, Record, parse
@@ -26,6 +26,7 @@ TYPES = (4, 13, 14, 15)
 MINIMUM_PER_MM = 19.69
 """Pixels a millimetre (500 an inch) of a Type-4 picture whose file states no other."""
 _UNUSED_POSITION = 255
+_COLOUR_BITS = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,19 +68,19 @@ class RecordPicture:
 
 
 def pictures_of(file: ExchangeFile) -> list[RecordPicture]:
-    """The pictures in a file, in its order; records without one (a finger that is missing) are left out."""
+    """The pictures in a file, in its order; records that say that they have none (a missing finger) are left out."""
     found = []
     for record in file.records:
         if record.type == 4:
             found.append(_of_fixed(record, file.records[0]))
-        elif record.type in TYPES and record.field(DATA) is not None:
+        elif record.type in TYPES:
             found.append(_of_tagged(record))
     return [picture for picture in found if picture.data or not _says_missing(picture)]
 
 
 def _says_missing(picture: RecordPicture) -> bool:
     """Whether a record without pixels says so: by no size, or as amputated or bandaged (AMP, field 18)."""
-    return not (picture.width or picture.height) or bool(picture.record.type != 4 and picture.record.items(18))
+    return not (picture.width or picture.height) or bool(picture.record.type != 4 and picture.record.entries(18))
 
 
 def _of_fixed(record: Record, first: Record) -> RecordPicture:
@@ -117,8 +118,7 @@ def _fixed_resolution(scanning: int, first: Record) -> Resolution:
 def _of_tagged(record: Record) -> RecordPicture:
     """Types 13, 14 and 15."""
     data = record.field(DATA)
-    assert data is not None
-    positions = [items[0].strip() for items in record.items(13)]
+    positions = [items[0].strip() for items in record.entries(13)]
     return RecordPicture(
         record,
         tuple(int(code) for code in positions if code.isascii() and code.isdigit() and len(code) < 4),
@@ -128,7 +128,7 @@ def _of_tagged(record: Record) -> RecordPicture:
         _tagged_resolution(record),
         record.text(11).upper(),
         record.integer(12) or 8,
-        data.value,
+        data.value if data is not None else b"",
     )
 
 
@@ -136,7 +136,10 @@ def _tagged_resolution(record: Record) -> Resolution:
     """SLC, HPS and VPS: 1 an inch, 2 a centimetre, 0 the shape of the pixels only."""
     unit, x, y = record.integer(8), record.integer(9), record.integer(10)
     if unit not in (1, 2):
-        return UNSTATED if unit is None else unusable("the record states the shape of its pixels only, not their size")
+        if unit is None:
+            return UNSTATED
+        shape = "the record states the shape of its pixels only, not their size"
+        return unusable(shape if unit == 0 else f"its unit is {unit}, expected 1 (inch) or 2 (centimetre)")
     if not x or not y:
         return unusable(f"the record states {record.text(9)!r} x {record.text(10)!r} pixels")
     return (per_inch if unit == 1 else per_centimetre)(x, y)
@@ -150,10 +153,11 @@ def decode_picture(picture: RecordPicture, where: str) -> tuple[Decoded, str]:
     kind = f"{picture.record.type}.{DATA}" if picture.record.type != 4 else "4.009"
     if not picture.data:
         size = f", {picture.width} x {picture.height} px announced" if picture.width else ""
-        raise Damaged(where=where, reason=f"field {kind} of {picture.name} is empty{size}")
+        lacks = "is empty" if picture.record.field(DATA) or picture.record.type == 4 else "is not there"
+        raise Damaged(where=where, reason=f"field {kind} of {picture.name} {lacks}{size}")
     at = f"{where}: {picture.name}"
     codec = decoder_of(picture.data)
-    if picture.compression == "NONE" and len(picture.data) == _raw_size(picture):
+    if picture.compression in ("NONE", "") and len(picture.data) == _raw_size(picture):
         codec = None  # pixels, whatever they begin with
     if codec is None:
         return _raw(picture, at, kind)
@@ -197,7 +201,7 @@ def _raw_size(picture: RecordPicture) -> int | None:
 
 
 def _raw(picture: RecordPicture, where: str, kind: str) -> tuple[Decoded, str]:
-    """Uncompressed pixels, row by row from the top; 16 bits with the high byte first."""
+    """Uncompressed pixels, row by row from the top; 16 bits with the high byte first, 24 bits as red, green, blue."""
     size, got = _raw_size(picture), len(picture.data)
     if size is None:
         raise Damaged(where=where, reason=f"its size is {picture.width} x {picture.height} px")
@@ -214,7 +218,7 @@ def _raw(picture: RecordPicture, where: str, kind: str) -> tuple[Decoded, str]:
             )
             raise Damaged(where=where, reason=reason)
         notices.append(f"the record states compression {stated or 'nothing'}, the picture is uncompressed")
-    if not 1 <= picture.bits <= 16 or (picture.bits < 8):
+    if not 8 <= picture.bits <= 16 and picture.bits != _COLOUR_BITS:
         raise Unsupported(where=where, reason=f"uncompressed pixels of {picture.bits} bits are not read")
     if got != size:
         facts = f"{picture.width} x {picture.height} px of {picture.bits} bits need {size} bytes"
@@ -223,6 +227,8 @@ def _raw(picture: RecordPicture, where: str, kind: str) -> tuple[Decoded, str]:
     gray: GrayImage
     if picture.bits == 8:
         gray = np.frombuffer(picture.data, np.uint8).reshape(shape)
+    elif picture.bits == _COLOUR_BITS:
+        gray = to_gray(np.frombuffer(picture.data, np.uint8).reshape(*shape, 3), 255, "rgb")
     else:
         samples: NDArray[np.uint16] = np.frombuffer(picture.data, ">u2").astype(np.uint16)
         largest = (1 << picture.bits) - 1

@@ -71,9 +71,16 @@ class Record:
         return next((field for field in self.fields if field.number == number), None)
 
     def items(self, number: int) -> list[list[str]]:
-        """Subfields and items of a text field; empty where there is none."""
+        """Subfields and items of a text field; none where there is no field."""
         field = self.field(number)
         return [] if field is None else field.subfields(self.charset)
+
+    def entries(self, number: int) -> list[list[str]]:
+        """The same without empty subfields at the end, which some writers leave and which say nothing."""
+        found = self.items(number)
+        while found and not any(item.strip() for item in found[-1]):
+            found.pop()
+        return found
 
     def text(self, number: int) -> str:
         """The first item of a text field, without blanks around it; empty where there is none."""
@@ -146,12 +153,14 @@ def _announced(first: Record, where: str) -> list[tuple[int, int]]:
     if field is None:
         raise Damaged(where=where, reason="Type-1 record: no field 1.003, which announces the others")
     found = []
-    for items in field.subfields():
+    for items in first.entries(3):
         numbers = [item.strip() for item in items]
         if len(numbers) != 2 or not all(n.isascii() and n.isdigit() and len(n) < 6 for n in numbers):
             reason = f"at byte {field.at}: field 1.003: {items!r}, expected a record type and a number"
             raise Damaged(where=where, reason=reason)
         found.append((int(numbers[0]), int(numbers[1])))
+    if not found:
+        raise Damaged(where=where, reason=f"at byte {field.at}: field 1.003, which announces the others, is empty")
     if found[0][0] != 1 or found[0][1] != len(found) - 1:
         reason = f"field 1.003 begins with {found[0][0]}, {found[0][1]} and announces {len(found) - 1} records"
         raise Damaged(where=where, reason=f"at byte {field.at}: {reason}; expected 1, {len(found) - 1}")

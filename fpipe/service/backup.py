@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +113,7 @@ class _Making:
             before = missing
         else:
             raise Locked(where=str(self.gallery.path), reason="other commands remove prints from it all the time")
-        backup = replace(
-            self._put(copy), accesses=self.backups.put(accessed) if accessed else "", missing=tuple(missing)
-        )
+        backup = self._put(copy, accessed, missing)
         copy.unlink()
         self.backups.sync()
         write_atomic(self.backups.folder / "backups" / f"{backup.id}.json", rendered(backup), private=True)
@@ -122,17 +121,18 @@ class _Making:
         needed = {sha256 for sha256, place in self.backups.needed(backup) if place not in backup.missing}
         return Made(backup, len(needed), self.backups.copied, self.backups.copied_bytes)
 
-    def _put(self, copy: Path) -> Backup:
-        """Keep the pieces of a copied database, and the list of all it consists of."""
+    def _put(self, copy: Path, accessed: bytes, missing: Sequence[str]) -> Backup:
+        """Keep the pieces of a copied database and of the accesses, and the list of all that the backup consists of."""
         digest, windows = hashlib.sha256(), []
         with disk_errors(copy), copy.open("rb") as stream:
             for data in windows_of(stream):
                 digest.update(data)
                 rest, index, mask = split(data)
                 windows.append(Window(self._piece(rest), self._piece(index), mask))
+        accesses = tuple(self.backups.put(some) for some in windows_of(BytesIO(accessed)))
         with opened_copy(copy) as database:
             prints = tuple(self.backups.put(some) for some in lists_of(database))
-            contents = Contents(tuple(windows), segments_of(database), prints)
+            contents = Contents(tuple(windows), accesses, segments_of(database), prints)
             (count,) = database.one("SELECT count(*) FROM prints WHERE print NOTNULL")
             at = stamp()["at"]
             return Backup(
@@ -140,10 +140,11 @@ class _Making:
                 at=at,
                 gallery=str(self.gallery.path.resolve()),
                 database=digest.hexdigest(),
-                accesses="",
+                accesses=sha256_hex(accessed) if accessed else "",
                 created=_created(database),
                 head=log.head(database),
                 prints=count,
+                missing=tuple(missing),
                 made_by={name: value for name, value in stamp().items() if name != "at"},
                 contents=self.backups.put(contents.rendered()),
             )
@@ -209,8 +210,9 @@ def restore(folder: Path, target: Path, advance: Advance = lambda n: None, *, at
 def _fill(folder: Path, backups: Backups, backup: Backup, advance: Advance) -> None:
     """Put the files of a backup in their places, durable when this returns; each is compared with what was stored."""
     written = [_write(folder / "gallery.db", backups.database(backup), backup.database, backups)]
-    files = [(backup.accesses, "access.log")] if backup.accesses else []
-    for sha256, place in (*files, *backups.files(backup)):
+    if backup.accesses:
+        written.append(_write(folder / "access.log", backups.accesses(backup), backup.accesses, backups))
+    for sha256, place in backups.files(backup):
         if place not in backup.missing:
             written.append(_write(folder / place, backups.stream(sha256), sha256, backups))
         advance(1)

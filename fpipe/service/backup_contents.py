@@ -23,7 +23,7 @@ from typing import BinaryIO
 from fpipe.store.database import Database
 
 WINDOW = 1 << 18
-"""Bytes of a database that become at most two pieces."""
+"""Bytes of a database that become at most two pieces, of the accesses one: they grow at their end."""
 PAGE = 4096
 """Bytes of a page, SQLite's usual size.  Of a database of another one, less is shared."""
 PRINTS = 8192
@@ -47,9 +47,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """windows : of the database, in order; segments : (sha256, generation); prints : sha256 of lists of hashes"""
+    """windows : of the database, in order; accesses : sha256 of the pieces of their log, in order
+    segments : (sha256, generation); prints : sha256 of lists of hashes
+    """
 
     windows: tuple[Window, ...]
+    accesses: tuple[str, ...]
     segments: tuple[tuple[str, int], ...]
     prints: tuple[str, ...]
 
@@ -59,10 +62,14 @@ class Contents:
 
     @classmethod
     def parsed(cls, data: bytes) -> Contents:
-        """Of the bytes of an object, which were compared with its sha256."""
+        """Of the bytes of an object, which were compared with its sha256.
+
+        Raises ValueError, TypeError or KeyError where another version wrote them.
+        """
         said = json.loads(data)
-        windows = tuple(Window(**one) for one in said["windows"])
-        return cls(windows, tuple((sha256, number) for sha256, number in said["segments"]), tuple(said["prints"]))
+        windows = tuple(Window(**one) for one in said.pop("windows"))
+        segments = tuple((sha256, number) for sha256, number in said.pop("segments"))
+        return cls(windows=windows, segments=segments, **{name: tuple(hashes) for name, hashes in said.items()})
 
     def pieces(self) -> Iterator[str]:
         """sha256 of the database's pieces."""
@@ -70,7 +77,7 @@ class Contents:
 
 
 def windows_of(stream: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a database, a window's at a time."""
+    """The bytes of a file, a window's at a time."""
     while data := stream.read(WINDOW):
         yield data
 

@@ -197,7 +197,10 @@ class Backups:
 
     def contents(self, backup: Backup) -> Contents:
         """The list of a backup's contents, where it has one."""
-        return Contents.parsed(self.read(backup.contents))
+        try:
+            return Contents.parsed(self.read(backup.contents))
+        except (ValueError, TypeError, KeyError) as error:
+            raise spoiled(self.object(backup.contents), f"another version of fpipe made it ({error!r})") from error
 
     def database(self, backup: Backup) -> Iterator[bytes]:
         """The bytes of a backup's database, some at a time; the pieces are compared with what was stored."""
@@ -207,6 +210,13 @@ class Backups:
         for window in self.contents(backup).windows:
             rest, index = (self.read(piece) if piece else b"" for piece in (window.rest, window.index))
             yield joined(rest, index, window.mask)
+
+    def accesses(self, backup: Backup) -> Iterator[bytes]:
+        """The bytes of a backup's access log, some at a time; the pieces are compared with what was stored."""
+        if backup.contents:
+            yield from map(self.read, self.contents(backup).accesses)
+        elif backup.accesses:
+            yield from self.stream(backup.accesses)
 
     def files(self, backup: Backup) -> Iterator[tuple[str, str]]:
         """(sha256, place in the gallery) of a backup's segments and originals; of what was missing then, too."""
@@ -223,14 +233,15 @@ class Backups:
 
         known : lists of hashes among these are not looked into
         """
-        if backup.accesses:
-            yield backup.accesses, "access.log"
         if not backup.contents:
             yield backup.database, "gallery.db"
+            if backup.accesses:
+                yield backup.accesses, "access.log"
             yield from self.files(backup)
             return
         contents = self.contents(backup)
         yield from ((sha256, "gallery.db") for sha256 in (backup.contents, *contents.pieces()))
+        yield from ((sha256, "access.log") for sha256 in contents.accesses)
         yield from segments_at(contents.segments)
         for one in contents.prints:
             if one not in known:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from fpipe.core.files import sha256_hex
 from fpipe.index import Gallery, NewPrint, segments
 from fpipe.service import backup as making
 from fpipe.service import backup_contents, backup_folder
+from fpipe.service.audit import note
 from fpipe.service.backup import back_up, leftovers, problems, restore
 from fpipe.service.backup_contents import PAGE, joined, split
 from fpipe.service.backup_folder import Backups
@@ -58,8 +60,17 @@ def test_a_new_print_copies_few_pieces(held: tuple[Path, list[NewPrint]], tmp_pa
     assert (len(lists[1]), len(lists[1] - lists[0])) == (4, 1)
     assert second.copied <= len(after - before) + 5  # that list and that of all, print, accesses, perhaps a segment
     again = back_up(path, tmp_path / "b")
-    assert again.copied == 1  # the accesses
-    assert again.backup.contents == second.backup.contents
+    assert again.copied == 2  # the end of the accesses, and the list
+    assert again.backup.database == second.backup.database
+    with Gallery.open(path) as gallery:
+        for _ in range(9):
+            note(gallery, "searched", filler="x" * 20_000)
+    made = [back_up(path, tmp_path / "b").backup for _ in range(2)]
+    logs = [backups.contents(backup).accesses for backup in made]
+    assert logs[0][:-1] == logs[1][: len(logs[0]) - 1]
+    assert len(logs[0]) > 10
+    data = b"".join(backups.accesses(made[1]))
+    assert data.splitlines(keepends=True) == (path / "access.log").read_bytes().splitlines(keepends=True)[:-1]
     data = b"".join(backups.database(second.backup))
     assert hashlib.sha256(data).hexdigest() == second.backup.database
     restore(tmp_path / "b", tmp_path / "older", at=first.backup.id)
@@ -151,6 +162,26 @@ def test_a_backup_is_written_down_when_all_it_needs_is_durable(
     monkeypatch.setattr(making, "write_atomic", writing)
     back_up(path, tmp_path / "b")
     assert len(Backups(tmp_path / "b").ids()) == 1
+
+
+def test_contents_of_another_version_are_said(held: tuple[Path, list[NewPrint]], tmp_path: Path) -> None:
+    path, _ = held
+    made = back_up(path, tmp_path / "b").backup
+    folder = tmp_path / "b"
+    said = json.loads(Backups(folder).read(made.contents)) | {"news": []}
+    other = Backups(folder)
+    sha256 = other.put(json.dumps(said).encode())
+    other.sync()
+    number = "000002-20990101T000000Z"
+    text = backup_folder.rendered(replace(made, id=number, contents=sha256))
+    (folder / "backups" / f"{number}.json").write_bytes(text)
+    (line,) = problems(folder)
+    assert sha256 in line
+    assert "another version of fpipe" in line
+    with pytest.raises(IntegrityError, match="another version"):
+        restore(folder, tmp_path / "new")
+    back_up(path, folder)  # deletes nothing that the other version may need
+    assert Backups(folder).object(sha256).exists()
 
 
 def as_before(path: Path, folder: Path) -> str:

@@ -104,7 +104,8 @@ def _let_pass_everything(stream: TextIOWrapper) -> None:
 def _guarded() -> int:
     try:
         result = main.main(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except FpipeError as error:
         _say(error.message)
@@ -118,17 +119,32 @@ def _guarded() -> int:
         _say("interrupted; what was reported as stored is safe")
         return 130
     except BrokenPipeError:  # the reader of our output has left, `| head` for instance
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return 1
+    except OSError as error:  # of a disk that takes no more of our output, for instance
+        _debug()
+        _say(f"{error.filename or 'standard output'}: {error.strerror or error}")
+        if error.filename is None:
+            _drop_output()
         return 1
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a line instead of a traceback
-        if os.environ.get("FPIPE_DEBUG"):
-            traceback.print_exc()
+        _debug()
         where = traceback.extract_tb(error.__traceback__)[-1]
         _say(
             f"a fault in fpipe: {type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno}); "  # noqa: PTH119
             "please report it; FPIPE_DEBUG=1 shows the whole trace"
         )
         return 1
+
+
+def _drop_output() -> None:
+    """What is left of it must not be tried again when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _debug() -> None:
+    if os.environ.get("FPIPE_DEBUG"):
+        traceback.print_exc()
 
 
 def _say(text: str) -> None:

@@ -93,3 +93,15 @@ def test_a_picture_is_one_whatever_its_name(tmp_path: Path) -> None:
         assert not is_template(tmp_path / f"a.{ending}")
     write_template(tmp_path / "t.xyt", Template(Minutiae(*np.ones((5, 1), "f4")), 9, 9))
     assert is_template(tmp_path / "t.xyt")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_output_that_can_not_be_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fpipe", "inspect", str(PRINT)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "fpipe: error: standard output: No space left on device\n")
+    closed = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (0, "")

@@ -108,18 +108,23 @@ class _Making:
             with opened_copy(copy) as database:
                 accessed = _until(_accesses_seen(database), accessed, later)
                 missing = list(self._copy_files(database))
-            if not missing or missing == before:
+            backup = self._put(copy, accessed, missing)
+            copy.unlink()
+            self.backups.sync()
+            if (not missing or missing == before) and not self._removed_since(backup):
                 break
             before = missing
         else:
             raise Locked(where=str(self.gallery.path), reason="other commands remove prints from it all the time")
-        backup = self._put(copy, accessed, missing)
-        copy.unlink()
-        self.backups.sync()
         write_atomic(self.backups.folder / "backups" / f"{backup.id}.json", rendered(backup), private=True)
         self.backups.sweep()
         needed = {sha256 for sha256, place in self.backups.needed(backup) if place not in backup.missing}
         return Made(backup, len(needed), self.backups.copied, self.backups.copied_bytes)
+
+    def _removed_since(self, backup: Backup) -> bool:
+        """Whether a print was removed since the database was copied: the removal does not know of this backup."""
+        sql = 'SELECT 1 FROM log WHERE number > ? AND payload LIKE \'%"event":"removed"%\''
+        return self.gallery.database.first(sql, (backup.head[0],)) is not None
 
     def _put(self, copy: Path, accessed: bytes, missing: Sequence[str]) -> Backup:
         """Keep the pieces of a copied database and of the accesses, and the list of all that the backup consists of."""

@@ -165,6 +165,26 @@ def test_a_removal_meanwhile_leaves_nothing(
     assert_holds(tmp_path / "new", [p for p in prints if p not in (prints[9], prints[4])])
 
 
+def test_a_removal_when_all_is_copied_leaves_nothing(
+    held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, prints = held
+    sync, done = Backups.sync, []
+
+    def removing(backups: Backups) -> None:
+        if not done:
+            done.append(1)
+            with Gallery.open(path, write=True) as gallery:
+                gallery.remove([prints[6].print])
+        sync(backups)
+
+    monkeypatch.setattr(Backups, "sync", removing)
+    made = back_up(path, tmp_path / "b")
+    assert made.backup.prints == PRINTS - 1
+    assert traces(tmp_path / "b", prints[6]) == []
+    assert problems(tmp_path / "b") == leftovers(tmp_path / "b") == []
+
+
 def test_what_is_forgotten_meanwhile_is_not_in_it(
     held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

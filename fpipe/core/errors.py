@@ -256,6 +256,12 @@ class IntegrityError(FpipeError):
     hint = "run `fpipe gallery check`; `fpipe gallery rebuild` remakes the index from the records"
 
 
+class BackupDamaged(IntegrityError):
+    """A file of a folder of backups is not what was stored."""
+
+    hint = "`fpipe gallery check` of the folder names all that is damaged; `restore --at` takes an older backup"
+
+
 class PicturesChanged(IntegrityError):
     """The pictures beside an examiner's answers are not those that the key is of."""
 

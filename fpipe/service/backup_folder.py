@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fpipe.core.errors import BackupUnknown, FpipeError, GalleryExists, IntegrityError, NoBackup
+from fpipe.core.errors import BackupDamaged, BackupUnknown, FpipeError, GalleryExists, IntegrityError, NoBackup
 from fpipe.core.files import (
     PRIVATE_FOLDER,
     disk_errors,
@@ -333,9 +333,9 @@ def opened_copy(path: Path) -> Iterator[Database]:
         yield database
 
 
-def spoiled(path: Path, reason: str) -> IntegrityError:
+def spoiled(path: Path, reason: str) -> BackupDamaged:
     """The error that names a damaged file of a backup."""
-    return IntegrityError(where=str(path), reason=f"this file of the backup can't be used: {reason}")
+    return BackupDamaged(where=str(path), reason=f"this file of the backup can't be used: {reason}")
 
 
 def rendered(backup: Backup) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from gallery_maker import assert_holds, filled, new_print, traces
 
-from fpipe.core.errors import BackupUnknown, GalleryExists, IntegrityError, NoBackup, UsageError
+from fpipe.core.errors import BackupDamaged, BackupUnknown, GalleryExists, NoBackup, UsageError
 from fpipe.index import Gallery, NewPrint, segments
 from fpipe.service import backup as module
 from fpipe.service.audit import note
@@ -122,7 +122,7 @@ def test_a_damaged_object_is_not_restored(held: tuple[Path, list[NewPrint]], tmp
     back_up(path, tmp_path / "b")
     file = Backups(tmp_path / "b").object(prints[5].sha256)
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(IntegrityError, match=prints[5].sha256):
+    with pytest.raises(BackupDamaged, match=f"{prints[5].sha256}.*restore --at"):
         restore(tmp_path / "b", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 

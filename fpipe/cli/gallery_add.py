@@ -246,12 +246,18 @@ def _enroll(gallery: Path, found: Iterable[Source], tally: _Tally, how: dict[str
 
 def _search_latents(gallery: Path, ids: list[int], least: float, stop: Stop, *, as_json: bool) -> None:
     """The unsolved latents that each new print may be the mate of, the best few of them."""
+    from fpipe.core.errors import GalleryChanged
     from fpipe.service.reverse import among_latents
     from fpipe.service.search import open_searcher
 
     searched = compared = below = 0
     with open_searcher(gallery) as searcher:
-        for found in among_latents(searcher, ids, least=least, listed=_LATENTS):
+        for number in ids:
+            try:
+                (found,) = among_latents(searcher, [number], least=least, listed=_LATENTS)
+            except GalleryChanged as error:  # by another command: the others are searched all the same
+                notice(error.message)
+                continue
             if as_json:
                 print_json_line({"type": "reverse", **found.as_document()})
             for c in () if as_json else found.candidates:

@@ -282,6 +282,16 @@ def test_new_prints_are_searched_among_the_latents(gallery: Path) -> None:
     assert '"reverse"' not in again.stdout
 
 
+def test_a_print_that_is_gone_does_not_end_the_search_of_the_others(
+    gallery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("add", gallery, "t/00.fpt", "--timeout", 0)
+    gallery_add._search_latents(gallery, [7, 1], 0.0, Stop(), as_json=True)
+    told = capsys.readouterr()
+    assert [json.loads(line)["print"] for line in told.out.splitlines()] == ["t/00.fpt"]
+    assert len(told.err.splitlines()) == 1
+
+
 def test_the_least_score_is_that_of_the_service() -> None:
     (option,) = (parameter for parameter in gallery_add.add.params if parameter.name == "least_score")
     assert option.default == LEAST_SCORE

@@ -20,6 +20,7 @@ from fpipe.core.errors import (
 from fpipe.core.fingers import FINGERS
 from fpipe.core.types import GrayImage, Picture
 from fpipe.formats import read_picture, to_500_ppi
+from fpipe.formats.exchange.patterns import pattern_class
 from fpipe.formats.exchange.pictures import RecordPicture, choose, pictures_of
 from fpipe.formats.exchange.records import ExchangeFile, parse
 from fpipe.formats.exchange.tables import position_name
@@ -76,7 +77,11 @@ def parts_of(data: bytes, name: str, choice: str, sha256: str) -> list[Part]:
     numbers = Counter(picture.record.idc for picture in pictures)
     positions = Counter(position for picture in pictures for position in picture.fingers)
     said = _said(file, sha256)
-    parts = [part for picture in chosen for part in _fingers(picture, _part(picture, name, numbers, positions, said))]
+    parts = [
+        part
+        for picture in chosen
+        for part in _fingers(picture, _part(picture, name, numbers, positions, _classed(said, file, picture)))
+    ]
     if finger:
         parts = [part for part in parts if part.part.endswith(f".{finger}")]
     if not parts:
@@ -152,6 +157,14 @@ def _details(picture: RecordPicture, said: Details) -> Details:
     if len(picture.fingers) > 1:
         fields["positions"] = " ".join(map(str, picture.fingers))
     return Details(None if kind == "latent" else said.subject, _finger(picture), kind, None, fields)
+
+
+def _classed(said: Details, file: ExchangeFile, picture: RecordPicture) -> Details:
+    """With the pattern class of a single finger, where the file states it."""
+    if len(picture.fingers) > 1 or _SLAPS.intersection(picture.fingers):
+        return said
+    found = pattern_class(file, picture.record.idc, picture.finger)
+    return said if found is None else replace(said, fields={**said.fields, "class": found})
 
 
 def _finger(picture: RecordPicture) -> str | None:

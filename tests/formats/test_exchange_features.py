@@ -49,7 +49,7 @@ MARKUP = Efs(
         EfsMinutia(399, 499, 0, "X", None, 180),
     ),
     value=Value("LIMITED", "Nobody", "Ann", "Lab", "20260101120000Z", "smudged", "COMPLEX"),
-    correspondences=(Correspondence("A", "D", 331, 2), Correspondence("B", "P", None, None, 20, 30, "a dot")),
+    correspondences=(Correspondence("A", "F", 331, 2), Correspondence("B", "P", None, None, 20, 30, "a dot")),
 )
 
 

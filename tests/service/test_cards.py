@@ -9,7 +9,9 @@ from exchange_maker import ENVELOPE, NAMED, a_print, header, tagged, whorl
 
 from fpipe.core.errors import NotAnImage, NotFound, SeveralPictures, Truncated
 from fpipe.core.files import sha256_hex
-from fpipe.formats.exchange.building import Envelope, Print, Subject, latent, tenprint
+from fpipe.formats.exchange.building import Envelope, Print, Subject, compose, latent, tenprint, text_record
+from fpipe.formats.exchange.records import parse
+from fpipe.index import Selection
 from fpipe.service.cards import Part, given, image_of, parts_of
 from fpipe.service.gallery_files import Details
 
@@ -132,3 +134,20 @@ def test_a_reference_card_of_fourteen_pictures(data: Path) -> None:
     picture, image = image_of(content, "idc=14.3", "here")
     assert image.shape[0] < picture.pixels.shape[0]
     assert image.shape[1] < picture.pixels.shape[1] / 2
+
+
+def test_a_pattern_class_that_the_file_states_is_the_print_s() -> None:
+    """Of a single finger, by any Type-9 record of its IDC; what is said beside the file holds."""
+    file = parse(card(a_print(2, 1), a_print(7, 1), a_print(13, 0)), "a")
+    marks = [
+        text_record(9, [(2, f"{idc:02d}"), (3, "1"), (4, "U"), (307, [[code]])])
+        for idc, code in ((1, "WU"), (2, "LS"), (3, "AU"))
+    ]
+    data = compose(ENVELOPE, [*file.records[1:], *marks]).to_bytes()
+    found = parts(data)
+    classes = [part.details.fields.get("class") for part in found]
+    assert classes == ["whorl", "left_loop", *(None for _ in range(4))]
+    chosen = Selection(classes=("whorl",))
+    assert [chosen.meets(part.details.finger, part.details.fields.get("class")) for part in found[:2]] == [True, False]
+    (told, *_) = given(Details(fields={"class": "arch"}), found, "a.an2")
+    assert told.details.fields["class"] == "arch"

@@ -37,7 +37,8 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """9.301 ORT: degrees counter-clockwise by which the fingertip is turned from upright; 180 uncertain = unknown."""
+    """9.301 ORT: degrees, -179 to 180, counter-clockwise, by which the fingertip is turned from upright; an uncertainty
+    of 180 means unknown.  A record without it means upright, by the standard."""
 
     degrees: int
     uncertainty: int | None = None
@@ -116,7 +117,7 @@ class Value:
 class Correspondence:
     """9.361 CPF: a point that corresponds, or does not, under a label shared with the other impression.
 
-    type : D definite, P possible, ... R out of the region, U unclear
+    type : F a feature and P a point that corresponds, DF and DP debatably; others (X, R, U ...) none that does
     field, occurrence : the feature meant (331 and its number from 1 for a minutia); None for a point of its own
     """
 

@@ -35,8 +35,8 @@ from fpipe.formats.exchange.tables import EFS_KINDS, MINUTIA_KINDS
 from fpipe.formats.resolution import UNSTATED, credible, per_centimetre, per_inch
 
 Block = Literal["standard", "fbi", "incits378", "efs"]
-_PACKED = 11
-"""Digits of XXXXYYYYTTT."""
+_PACKED = (11, 13)
+"""Digits of XXXXYYYYTTT, and of a palm's XXXXXYYYYYTTT."""
 _MOST = 99_999
 """No position of an impression is larger, in px or 0.01 mm."""
 
@@ -280,11 +280,13 @@ def _columns(
 
 def _packed(items: list[str], type: int, number: int, entry: int, where: str) -> tuple[int, int, int]:
     """Item 2, XXXXYYYYTTT."""
-    text = _digits(items[1] if len(items) > 1 else "", _PACKED, type, number, entry, where)
-    if int(text[8:]) > FULL_TURN:
-        reason = f"field {type}.{number:03d}, entry {entry}: a direction of {int(text[8:])}, expected 0 to 359"
+    item = items[1] if len(items) > 1 else ""
+    text = _digits(item, _PACKED[len(item.strip()) == _PACKED[1]], type, number, entry, where)
+    half, degrees = (len(text) - 3) // 2, int(text[-3:])
+    if degrees > FULL_TURN:
+        reason = f"field {type}.{number:03d}, entry {entry}: a direction of {degrees}, expected 0 to 359"
         raise Damaged(where=where, reason=reason)
-    return int(text[:4]), int(text[4:8]), int(text[8:])
+    return int(text[:half]), int(text[half:-3]), degrees
 
 
 def _digits(text: str, count: int, type: int, number: int, entry: int, where: str) -> str:

@@ -5,7 +5,7 @@
 Allowed: a cut file is an fpipe error or the right content; flipped bytes, swapped fields and lying numbers are an fpipe
 error or sound content of the declared size, in PNG and .fpt always an error.  Small files are cut at every length.
 Never another exception, content that contradicts itself, more than 2 s of processor time for one file, more than 500 MB
-of memory, a word on stderr.  Exit 0 only where all of it holds.
+of memory, a word on stderr: time and memory of this process and of the decoder's, each.  Exit 0 only where all holds.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from fpipe.core.errors import DecoderCrashed, FpipeError, InputRefused
 from fpipe.core.types import Minutiae, Template
-from fpipe.formats import read_picture
+from fpipe.formats import isolation, read_picture
 from fpipe.formats.exchange import building
 from fpipe.formats.exchange.records import parse
 from fpipe.minutiae import blob, json_codec, xyt
@@ -41,7 +43,7 @@ from fpipe.service.inspect import describe_exchange
 FORBIDDEN = ("cut: WRONG", "flip: WRONG", "flip: UNNOTICED", "EXCEPTION", "HANG", "SLOW", "NOT KEPT", "UNSOUND")
 HANG_SECONDS = 90
 CPU_SECONDS, MEGABYTES = 2.0, 500
-"""Most for one damaged file; memory of the whole run."""
+"""Most for one damaged file, of each process; memory of the whole run."""
 Judge = Callable[[bytes, bytes, bool], str]
 """Whole file, damaged file, whether it was cut -> what became of it."""
 
@@ -289,9 +291,35 @@ def outcome(kind: str, whole: bytes, damaged: bytes, right: np.ndarray, *, was_c
     return "flip: a picture of the declared size" if declared in (None, pixels.shape) else "flip: WRONG SIZE"
 
 
-def judged(judge: Judge, whole: bytes, damaged: bytes, was_cut: bool) -> str:
+@dataclass
+class Largest:
+    """Processor time of the slowest file so far, seconds: in this process, and in decoders' processes."""
+
+    ours: float = 0.0
+    decoder: float = 0.0
+
+
+def decoder_seconds() -> float:
+    """Processor time of all decoder processes so far: those that ended, and the one that runs (Linux tells that)."""
+    ended = os.times()
+    total = ended.children_user + ended.children_system
+    try:
+        stat = Path(f"/proc/{_decoder()}/stat").read_text(encoding="ascii")
+    except OSError:  # none runs, or this is no Linux
+        return total
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return total + (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _decoder() -> int:
+    """The running decoder's process, 0 where there is none."""
+    process = isolation._WORKER._process
+    return 0 if process is None else process.pid
+
+
+def judged(judge: Judge, whole: bytes, damaged: bytes, was_cut: bool, largest: Largest) -> str:
     """What became of one damaged file, and whether in time."""
-    wall, cpu = time.monotonic(), time.process_time()
+    wall, cpu, decoder = time.monotonic(), time.process_time(), decoder_seconds()
     try:
         found = judge(whole, damaged, was_cut)
     except DecoderCrashed:
@@ -302,31 +330,40 @@ def judged(judge: Judge, whole: bytes, damaged: bytes, was_cut: bool) -> str:
         found = f"EXCEPTION no refusal: {error.code}"
     except Exception as error:  # noqa: BLE001 - the thing looked for
         found = f"EXCEPTION {type(error).__name__}: {error}"
-    if time.process_time() - cpu > CPU_SECONDS:
-        return f"SLOW: {found}"
+    ours, theirs = time.process_time() - cpu, decoder_seconds() - decoder
+    largest.ours, largest.decoder = max(largest.ours, ours), max(largest.decoder, theirs)
+    if max(ours, theirs) > CPU_SECONDS:
+        return f"SLOW{' decoder' * (theirs > CPU_SECONDS)}: {found}"
     return f"HANG: {found}" if time.monotonic() - wall > HANG_SECONDS else found
 
 
-def run(each: int, seed: int, only: tuple[str, ...] = ()) -> dict[str, Counter[str]]:
-    """Reader -> outcomes.  A quarter is cut, or all lengths are; the rest flipped, lied in, swapped."""
+def run(
+    each: int, seed: int, only: tuple[str, ...] = (), slowest: dict[str, Largest] | None = None
+) -> dict[str, Counter[str]]:
+    """Reader -> outcomes.  A quarter is cut, or all lengths are; the rest flipped, lied in, swapped.
+
+    slowest : filled in, reader -> the largest times
+    """
     found: dict[str, Counter[str]] = {}
     for kind, (files, judge) in readers().items():
         if only and kind not in only:
             continue
         rng = random.Random(f"{seed} {kind}")
-        found[kind] = Counter()
+        found[kind], largest = Counter(), Largest()
+        if slowest is not None:
+            slowest[kind] = largest
         lengths = [(data, length) for data in files for length in range(len(data))]
         cuts = [(d, d[:n]) for d, n in lengths] if len(lengths) <= each // 2 else [
             (d, cut(d, rng)) for d in (rng.choice(files) for _ in range(each // 4))
         ]  # fmt: skip
         others = [(rng.choice(files), rng.choice((flipped, lied, swapped))) for _ in range(each - len(cuts))]
         for whole, damaged in cuts:
-            found[kind][judged(judge, whole, damaged, True)] += 1
+            found[kind][judged(judge, whole, damaged, True, largest)] += 1
         for whole, damage in others:
             damaged = damage(whole, rng)
             if damaged != whole:
                 was_cut = whole.startswith(damaged)
-                found[kind][judged(judge, whole, damaged, was_cut)] += 1
+                found[kind][judged(judge, whole, damaged, was_cut, largest)] += 1
     return found
 
 
@@ -345,13 +382,15 @@ def captured_stderr() -> Iterator[io.BufferedRandom]:
             os.close(kept)
 
 
-def peak_megabytes() -> float:
-    """Of this process and of any decoder process that has ended; 0 on Windows, which does not tell."""
+def peak_megabytes() -> tuple[float, float]:
+    """Of this process, and of the largest decoder process, ended ones too; 0 on Windows, which does not tell."""
     try:
         import resource
     except ImportError:
-        return 0.0
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+        return 0.0, 0.0
+    isolation._WORKER.close()  # what has ended is counted
+    ours, decoder = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return ours / 1024, decoder / 1024
 
 
 def main() -> int:
@@ -360,9 +399,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="readers, by commas")
     options = parser.parse_args()
-    start = time.monotonic()
+    start, slowest = time.monotonic(), dict[str, Largest]()
     with captured_stderr() as sink:
-        found = run(options.each, options.seed, tuple(filter(None, options.only.split(","))))
+        found = run(options.each, options.seed, tuple(filter(None, options.only.split(","))), slowest)
         sink.seek(0)
         printed = sink.read()
     print("| format | outcome | files |\n|---|---|---|")
@@ -370,11 +409,14 @@ def main() -> int:
         for name, number in sorted(outcomes.items()):
             print(f"| {kind} | {name} | {number} |")
     bad = sum(n for outcomes in found.values() for name, n in outcomes.items() if name.startswith(FORBIDDEN))
-    memory = peak_megabytes()
-    print(f"\npeak memory {memory:.0f} MB")
+    memory, decoder = peak_megabytes()
+    print("\n| format | slowest file, s | slowest in the decoder, s |\n|---|---|---|")
+    for kind, largest in slowest.items():
+        print(f"| {kind} | {largest.ours:.2f} | {largest.decoder:.2f} |")
+    print(f"\npeak memory {memory:.0f} MB, of a decoder {decoder:.0f} MB")
     print(f"forbidden outcomes: {bad}; bytes on stderr: {len(printed)}; {time.monotonic() - start:.0f} s")
     print(printed.decode(errors="replace"), end="")
-    return int(bad > 0 or bool(printed) or memory > MEGABYTES)
+    return int(bad > 0 or bool(printed) or max(memory, decoder) > MEGABYTES)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Network(Params):
     """
 
     weights: str = "reader.onnx"
-    sha256: str = "27df36953ceb747f357d26f259583af45275a462db42032247a7dc1173ccac35"
+    sha256: str = "8a78c94100d25a43c28a1d1f4f4128b3568b6aaaeb229dae8fd16312422663e2"
     least: float = 0.5
     clear: float = 0.6
     clear_px: int = 25

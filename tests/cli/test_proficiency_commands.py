@@ -71,10 +71,16 @@ def test_text_names_folder_and_key_but_no_answer(tmp_path: Path, monkeypatch: py
 
 
 def test_wrong_usage(tmp_path: Path) -> None:
-    for arguments in (("--trials", 0), ("--trials", 1, "--mated", 1.2), ("--trials", 1, "--seed", -1), ()):
+    for arguments in (
+        ("--trials", 0),
+        ("--trials", 1, "--mated", 1.2),
+        ("--trials", 1, "--seed", -1),
+        ("--trials", 1, "--close", "nan"),
+        (),
+    ):
         with pytest.raises(click.UsageError):
             run("proficiency", tmp_path / "t", *arguments)
-    for arguments in (("--exemplars", 11), ("--seed", 2**52), ("--close", "nan")):
+    for arguments in (("--exemplars", 11), ("--seed", 2**52)):
         with pytest.raises(UsageError):
             run("proficiency", tmp_path / "t", "--trials", 1, *arguments)
     with pytest.raises(click.UsageError):

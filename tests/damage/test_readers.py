@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,7 @@ def readers_damage() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses look for their annotations
     spec.loader.exec_module(module)
     return module
 

@@ -39,11 +39,15 @@ class _Stream:
 
 def decode(data: bytes, where: str) -> Decoded:
     """A JP2 file or a raw codestream."""
-    resolution, palette = UNSTATED, False
+    resolution, palette, announced = UNSTATED, False, None
     stream = data
     if not data.startswith(STREAM_SIGNATURE):
-        stream, resolution, palette = _open_file(data, where)
+        stream, resolution, palette, announced = _open_file(data, where)
     facts = _read_stream(stream, where)
+    if announced not in (None, (facts.height, facts.width)):  # the decoder makes room for what is announced
+        raise Damaged(
+            where=where, reason=f"{facts.height} rows of {facts.width} px, its file's header says {announced}"
+        )
     check_size(facts.width, facts.height, where)
     deep_colour = facts.bits > 8 and facts.components > 1  # Pillow drops the low bits of these, and wraps the highest
     if facts.mixed or not 1 <= facts.bits <= 16 or (deep_colour and facts.components not in (3, 4)):
@@ -89,14 +93,17 @@ def _boxes(data: bytes, start: int, end: int, where: str) -> Iterator[tuple[byte
         at += size
 
 
-def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution, bool]:
-    """The codestream of a JP2 file, its resolution (of capture before that of display), whether it has a palette."""
+def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution, bool, tuple[int, int] | None]:
+    """The codestream of a JP2 file, its resolution (of capture before that of display), whether it has a palette, and
+    the rows and columns that it announces."""
     found: dict[bytes, Resolution] = {}
-    stream, palette = b"", False
+    stream, palette, announced = b"", False, None
     for kind, first, end in _boxes(data, 0, len(data), where):
         if kind == b"jp2h":
             for inner, inner_first, inner_end in _boxes(data, first, end, where):
                 palette |= inner == b"pclr"
+                if inner == b"ihdr" and inner_end - inner_first >= 8:
+                    announced = struct.unpack_from(">II", data, inner_first)
                 if inner == b"res ":
                     for name, at, stop in _boxes(data, inner_first, inner_end, where):
                         found[name] = _resolution(data[at:stop])
@@ -104,7 +111,7 @@ def _open_file(data: bytes, where: str) -> tuple[bytes, Resolution, bool]:
             stream = data[first:end]
     if not stream:
         raise Truncated(where=where, reason="no codestream in it")
-    return stream, found.get(b"resc", found.get(b"resd", UNSTATED)), palette
+    return stream, found.get(b"resc", found.get(b"resd", UNSTATED)), palette, announced
 
 
 def _resolution(content: bytes) -> Resolution:
@@ -125,30 +132,44 @@ def _read_stream(stream: bytes, where: str) -> _Stream:
     if not 1 <= components <= 16 or 42 + 3 * components > len(stream):
         raise Damaged(where=where, reason=f"{components} colour components")
     depths = {stream[42 + 3 * i] for i in range(components)}
-    _walk(stream, where)
+    check_size(right - left, bottom - top, where)
+    tiles, expected = len(_walk(stream, where)), _tiles(stream, where)
+    if tiles != expected:  # so a header can't make the decoder prepare for thousands that are not there
+        raise Damaged(where=where, reason=f"{tiles} tiles, expected {expected}")
     if any(depth & 128 for depth in depths):
         raise Unsupported(where=where, reason="signed JPEG 2000 is not read; save it as PNG or TIFF")
     return _Stream(right - left, bottom - top, components, max(depths) + 1, len(depths) > 1)
 
 
-def _walk(stream: bytes, where: str) -> None:
-    at = 2
+def _tiles(stream: bytes, where: str) -> int:
+    """That the size header announces."""
+    (right, bottom), size, origin = (struct.unpack_from(">II", stream, at) for at in (8, 24, 32))
+    if not all(size) or origin[0] >= right or origin[1] >= bottom:
+        raise Damaged(where=where, reason=f"tiles of {size[0]} x {size[1]} px")
+    across, down = -(-(right - origin[0]) // size[0]), -(-(bottom - origin[1]) // size[1])
+    return int(across * down)
+
+
+def _walk(stream: bytes, where: str) -> set[int]:
+    """Numbers of the tiles that are there."""
+    at, tiles = 2, set[int]()
     while True:
         if at + 4 > len(stream):
             if stream[at : at + 2] == b"\xff\xd9":
-                return
+                return tiles
             raise Truncated(
                 where=where, reason=f"at byte {at} of its codestream: a marker expected, {len(stream) - at} bytes left"
             )
         marker, size = struct.unpack_from(">HH", stream, at)
         if marker == 0xFFD9:
-            return
+            return tiles
         if marker == 0xFF90:
+            tiles.add(int.from_bytes(stream[at + 4 : at + 6]))
             part = struct.unpack_from(">I", stream, at + 6)[0] if at + 10 <= len(stream) else 0
             if part == 0:  # the last tile part reaches to the end
                 if not stream.endswith(b"\xff\xd9"):
                     raise Truncated(where=where, reason="no end mark")
-                return
+                return tiles
             if part < 14:
                 raise Damaged(where=where, reason=f"a tile part of {part} bytes")
             at += part

@@ -235,3 +235,20 @@ def test_jpeg2000_headers_that_can_not_be() -> None:
     for fields, kind in (((2**32 - 1, 2**32 - 1), TooLarge), ((0, 40), Damaged)):
         with pytest.raises(kind):
             read_picture(data[:8] + struct.pack(">II", *fields) + data[16:])
+
+
+@pytest.mark.parametrize("tile_size", [None, (32, 32)])
+def test_jpeg2000_headers_that_announce_more_than_is_there(tile_size: tuple[int, int] | None) -> None:
+    """The decoder would make room for it: gigabytes, for a file of a few kilobytes."""
+    data = lossless(ridges(), **({"tile_size": tile_size} if tile_size else {}))
+    announced, tile = data.index(b"ihdr") + 4, data.index(b"\xff\x4f\xff\x51") + 24
+    height, width = read_picture(data).pixels.shape
+    assert struct.unpack_from(">II", data, announced) == (height, width)
+    for rows in (height + 1, 1 << 24):
+        with pytest.raises(Damaged, match="its file's header says"):
+            read_picture(data[:announced] + struct.pack(">I", rows) + data[announced + 4 :])
+    for size in ((1, 1), (16, 16), (16, 32)):
+        with pytest.raises(Damaged, match="tiles, expected"):
+            read_picture(data[:tile] + struct.pack(">II", *size) + data[tile + 8 :])
+    with pytest.raises(Damaged, match="tiles of 0 x"):
+        read_picture(data[:tile] + bytes(4) + data[tile + 4 :])

@@ -56,6 +56,12 @@ def decode(data: bytes, where: str) -> Decoded:
     return Decoded(to_gray(samples, 255, _MODELS[raw.mode]), 8, resolution, facts.orientation, 1, notices)
 
 
+def stated_size(data: bytes, where: str) -> tuple[int, int]:
+    """Width and height that the headers of a JPEG state."""
+    facts = _read_markers(data, where)
+    return facts.width, facts.height
+
+
 def decode_pixels(data: bytes, where: str) -> tuple[Raw, list[str]]:
     """Pixels and notices; where libjpeg made up pixels that are not in the file, an error instead of a picture."""
     raw = decode_apart("jpeg", data, where)

@@ -18,7 +18,7 @@ from fpipe.core.types import GrayImage
 from fpipe.formats.colour import CHANNELS, Alpha, Model, Samples, luma, to_gray
 from fpipe.formats.decoded import Decoded, check_size
 from fpipe.formats.isolation import decode_apart
-from fpipe.formats.jpeg import decode_pixels
+from fpipe.formats.jpeg import decode_pixels, stated_size
 from fpipe.formats.tags import Directory, read_directories
 
 NONE, FAX_RLE, FAX_3, FAX_4, LZW, JPEG, DEFLATE, DEFLATE_OLD, PACKBITS = 1, 2, 3, 4, 5, 7, 8, 32946, 32773
@@ -281,7 +281,13 @@ def _jpeg(packed: bytes, rows: int, layout: _Layout) -> Samples:
     if samples in (3, 4):  # says outright what JPEG decoders otherwise guess
         transform = 1 if layout.photometric == _YCBCR else 0
         colour = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([transform])
-    raw, notices = decode_pixels(b"\xff\xd8" + colour + tables[2:-2] + packed[2:], where)
+    whole = b"\xff\xd8" + colour + tables[2:-2] + packed[2:]
+    width, height = stated_size(whole, where)
+    if width > max(layout.chunk_width, layout.width) or height > max(layout.chunk_height, layout.height):
+        raise Damaged(
+            where=where, reason=f"a JPEG strip that states {width} x {height} px"
+        )  # nothing makes room for it
+    raw, notices = decode_pixels(whole, where)
     layout.notices.update(notices)
     channels = {"L": 1, "RGB": 3, "CMYK": 4}.get(raw.mode)
     if channels != samples or raw.width < min(layout.chunk_width, layout.width) or raw.height < rows:

@@ -289,3 +289,14 @@ def test_floating_point_is_refused_with_the_way_out() -> None:
     data = gray_tiff(ridges(), bits=32, chunks=[pixels.tobytes()], t339=(3, [3]))
     with pytest.raises(Unsupported, match="save it as 8 or 16 bits"):
         read_picture(data)
+
+
+def test_a_jpeg_strip_that_states_more_than_the_picture_is_refused_before_it_is_decoded() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))).save(file, "TIFF", compression="jpeg")
+    data = file.getvalue()
+    frame = data.index(b"\xff\xc0") + 5
+    assert read_picture(data).pixels.shape == (48, 64)
+    for at in (frame, frame + 2):
+        with pytest.raises(Damaged, match="a JPEG strip that states"):
+            read_picture(data[:at] + b"\xff\x00" + data[at + 2 :])

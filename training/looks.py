@@ -32,6 +32,10 @@ def changed_look(
         image = _inked(image, rng, bank)
     if rng.random() < 0.2:
         image = _specked(image, rng, bank)
+    if rng.random() < 0.2:
+        image = _pored(image, rng, bank)
+    if rng.random() < 0.25:
+        image = _blotched(image, mask, rng, bank)
     if rng.random() < 0.3:
         image = _resampled(image, rng)
     if rng.random() < 0.3:
@@ -40,6 +44,8 @@ def changed_look(
         image = image + float(rng.uniform(2, 34)) * _field(image.shape, int(rng.integers(28, 128)), rng, bank)  # grain
     if rng.random() < 0.2:
         image = image + float(rng.uniform(5, 40)) * _field(image.shape, int(rng.integers(8, 28)), rng, bank)  # mottle
+    if rng.random() < 0.35:
+        image = _saturated(image, mask, rng, bank)
     if rng.random() < 0.12:
         image = _striped(image, rng, bank)
     if rng.random() < 0.2:
@@ -96,6 +102,51 @@ def _specked(image: FloatMap, rng: np.random.Generator, bank: Bank) -> FloatMap:
     size = float(rng.uniform(0.5, 1.6))
     soft = cv2.GaussianBlur(specks, (0, 0), size) * np.float32(min(1.0, 2 * np.pi * size * size) * rng.uniform(30, 220))
     return image + (soft if rng.random() < 0.6 else -soft)
+
+
+def _pored(image: FloatMap, rng: np.random.Generator, bank: Bank) -> FloatMap:
+    """Bright specks on the ridges alone: open pores."""
+    specks = (_cut(bank, image.shape, rng) > rng.uniform(1.6, 2.6)).astype(np.float32)
+    size = float(rng.uniform(0.6, 1.3))
+    soft = np.minimum(cv2.GaussianBlur(specks, (0, 0), size) * np.float32(2 * np.pi * size * size), 1)
+    level = cv2.GaussianBlur(image, (0, 0), 1.0)
+    around = cv2.blur(level, (17, 17), borderType=cv2.BORDER_REFLECT_101)
+    on_ridge = np.clip((around - level) / 20, 0, 1)
+    return image + soft * on_ridge * (2 * around - 2 * image).clip(0, None) * np.float32(rng.uniform(0.3, 0.9))
+
+
+def _blotched(image: FloatMap, mask: NDArray[np.uint8], rng: np.random.Generator, bank: Bank) -> FloatMap:
+    """Patches in which the valleys are filled, or nothing was left: sweat, smudged ink, dirt, dry skin."""
+    cells = int(rng.integers(5, 40))
+    blots = _field(image.shape, cells, rng, bank) + 0.3 * _field(image.shape, 3 * cells, rng, bank)
+    share = np.clip((blots - np.float32(rng.uniform(1.0, 2.0))) * 6, 0, 1) * np.float32(rng.uniform(0.4, 1.0))
+    dark, bright = _levels(image, mask)
+    level = dark if rng.random() < 0.7 else bright
+    if level == dark:
+        share *= cv2.GaussianBlur(cv2.resize(mask, image.shape[::-1]).astype(np.float32), (0, 0), 4.0)
+    return image + share * (np.float32(level) - image)
+
+
+def _saturated(image: FloatMap, mask: NDArray[np.uint8], rng: np.random.Generator, bank: Bank) -> FloatMap:
+    """Nearly black and white, by a threshold that drifts: ridges break into beads where it is dark and run together
+    where it is bright, as on dry and wet skin, hard sensors, ink."""
+    dark, bright = _levels(image, mask)
+    level = (image - np.float32((dark + bright) / 2)) / np.float32(max((bright - dark) / 2, 4.0))
+    fine = int(rng.integers(30, 90))  # cells of 3 to 8 px: edges and beads of the ridges themselves
+    level = level + np.float32(rng.uniform(0, 0.6)) * _field(image.shape, fine, rng, bank)
+    drift = np.float32(rng.uniform(-0.7, 0.7)) + np.float32(rng.uniform(0, 0.6)) * _field(
+        image.shape, int(rng.integers(3, 9)), rng, bank
+    )
+    hard = np.tanh(np.float32(np.exp(rng.uniform(np.log(0.8), np.log(6)))) * (level - drift))
+    return cv2.GaussianBlur(
+        np.asarray((dark + bright) / 2 + hard * ((bright - dark) / 2), np.float32), (0, 0), rng.uniform(0.4, 0.9)
+    )
+
+
+def _levels(image: FloatMap, mask: NDArray[np.uint8]) -> tuple[float, float]:
+    """Gray levels of ridges and of valleys where the print is; of the picture where none is."""
+    mean, deviation = cv2.meanStdDev(image, mask=cv2.resize(mask, image.shape[::-1]) if mask.any() else None)
+    return float(mean[0, 0] - 1.4 * deviation[0, 0]), float(mean[0, 0] + 1.4 * deviation[0, 0])
 
 
 def _resampled(image: FloatMap, rng: np.random.Generator) -> FloatMap:

@@ -55,6 +55,32 @@ def test_a_look_is_fixed_by_its_seed_and_differs_from_others(crops: list[dict[st
     assert len({look.tobytes() for look in looks}) == len(looks)
 
 
+@pytest.mark.parametrize("name", ["_pored", "_blotched", "_saturated"])
+def test_what_skin_does_leaves_most_ridges_in_their_place(crops: list[dict[str, NDArray[Any]]], name: str) -> None:
+    looks = module("looks")
+    bank = np.random.default_rng(1).standard_normal((1024, 1024), np.float32)
+    picture, mask = crops[0]["picture"].astype(np.float32), crops[0]["mask"]
+    inside = np.kron(mask, np.ones((4, 4))).astype(bool)
+    likeness = []
+    for seed in range(8):
+        rest = () if name == "_pored" else (mask,)
+        found = getattr(looks, name)(picture, *rest, np.random.default_rng(seed), bank)
+        assert found.shape == picture.shape
+        assert not np.array_equal(found, picture)
+        likeness.append(np.corrcoef(found[inside], picture[inside])[0, 1])
+    assert min(likeness) > 0.2
+    assert np.median(likeness) > 0.6
+
+
+def test_a_piece_without_a_print_can_be_saturated(crops: list[dict[str, NDArray[Any]]]) -> None:
+    bank = np.random.default_rng(1).standard_normal((1024, 1024), np.float32)
+    picture = crops[0]["picture"].astype(np.float32)
+    nothing = np.zeros_like(crops[0]["mask"])
+    found = module("looks")._saturated(picture, nothing, np.random.default_rng(0), bank)
+    assert np.isfinite(found).all()
+    assert found.std() > 10
+
+
 @pytest.mark.parametrize("way", [0.1, 0.17, 0.2])
 def test_lossy_files_leave_a_picture_in_its_place(crops: list[dict[str, NDArray[Any]]], way: float) -> None:
     class Fixed:

@@ -79,7 +79,7 @@ def back_up(path: Path, folder: Path, advance: Advance = lambda n: None, *, keep
     with Gallery.open(path) as gallery:
         backups = Backups.prepare(folder)
         with held(folder, private=True):
-            backups.clear()
+            backups.set_up()
             backups.refuse_other(_created(gallery.database))
             made = _Making(gallery, backups, advance).make()
             facts: dict[str, Any] = {"place": str(folder.resolve()), "backup": made.backup.id}

@@ -36,6 +36,8 @@ from fpipe.service.backup_contents import Contents, joined, kept_of
 from fpipe.store.database import Database
 
 MARK = b'{"format": "fpipe gallery backup", "version": 1}\n'
+_MARK_PARTS = ".backup.json.*.tmp"
+"""What writing the mark leaves where it is interrupted."""
 _ORIGINALS = "SELECT DISTINCT sha256 FROM prints WHERE print IS NOT NULL AND path IS NULL ORDER BY 1"
 _SEGMENTS = "SELECT sha256, generation FROM segments ORDER BY generation"
 _BATCH, _BATCH_BYTES = 512, 1 << 28
@@ -98,18 +100,24 @@ class Backups:
 
     @classmethod
     def prepare(cls, folder: Path) -> Backups:
-        """A folder of backups, made where it is absent or empty."""
-        found = cls(folder)
-        if not is_backup(folder) and folder.exists() and any(folder.iterdir()):
+        """A folder that is one of backups, or that ``set_up`` makes one: absent, empty, or begun by a first backup."""
+        if not is_backup(folder) and folder.exists() and not _only_begun(folder) and not is_backup(folder):
             raise GalleryExists(where=str(folder), reason="there are files that are no backup")
         with disk_errors(folder):
             folder.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
-            for part in (found.objects, found.incoming, folder / "backups"):
+        return cls(folder)
+
+    def set_up(self) -> None:
+        """Make what is missing of the folder, and clear away what an interrupted backup left; under its lock."""
+        with disk_errors(self.folder):
+            for part in (self.objects, self.incoming, self.folder / "backups"):
                 make_private(part)
-            make_all_private(folder)
-        if not is_backup(folder):
-            write_atomic(folder / "backup.json", MARK, private=True)
-        return found
+            make_all_private(self.folder)
+            for left in self.folder.glob(_MARK_PARTS):
+                left.unlink()
+        if not is_backup(self.folder):
+            write_atomic(self.folder / "backup.json", MARK, private=True)
+        self.clear()
 
     def ids(self) -> list[str]:
         """Of all backups, oldest first."""
@@ -299,6 +307,17 @@ def is_backup(folder: Path) -> bool:
     Raises NoAccess where this account may not look.
     """
     return is_there(folder / "backup.json") and not (folder / "gallery.db").exists()
+
+
+def _only_begun(folder: Path) -> bool:
+    """Whether a folder holds at most what a first backup leaves that ended before it wrote the mark."""
+    for entry in folder.iterdir():
+        if entry.name in ("objects", "incoming", "backups"):
+            if not entry.is_dir() or any(entry.iterdir()):
+                return False
+        elif entry.name != "lock" and not entry.match(_MARK_PARTS):
+            return False
+    return True
 
 
 def files_of(database: Database) -> Iterator[tuple[str, str]]:

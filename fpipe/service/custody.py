@@ -126,8 +126,9 @@ def remove(path: Path, names: Iterable[str] = (), *, subject: str | None = None,
             wanted = list(dict.fromkeys([*wanted, *mine]))
         records = [gallery.named(name) for name in wanted]
         linked = tuple(name for name in gallery.subjects.person(subject) if name != subject) if subject else ()
-        backups = tuple(holding(gallery, [record.sha256 for record in records]))
         unfinished = _removed(gallery, wanted, reason)
+        # only now: a backup that ended before the removal is in the audit, and a later one leaves out what is removed
+        backups = tuple(holding(gallery, [record.sha256 for record in records]))
     return Removed(len(wanted), linked, backups, unfinished)
 
 

@@ -81,6 +81,21 @@ def test_a_subject_is_removed_wholly(held: tuple[Path, list[NewPrint]], tmp_path
     ]
 
 
+def test_a_backup_that_ends_while_a_removal_begins_is_listed(
+    held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, prints = held
+    removed, made = Gallery.remove, []
+
+    def late(gallery: Gallery, names: list[str], reason: str | None = None) -> None:
+        made.append(back_up(path, tmp_path / "b").backup.id)
+        removed(gallery, names, reason)
+
+    monkeypatch.setattr(Gallery, "remove", late)
+    done = remove(path, [prints[0].print])
+    assert [(b.backup, b.holds) for b in done.backups] == [(made[0], True)]
+
+
 def test_a_reader_in_the_way_is_said_with_all_the_rest(
     held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,8 @@ _KINDS = {
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ReadOnly),
     **dict.fromkeys((errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP), DiskGone),
 }
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EBADF, errno.ELOOP, errno.EINVAL}
+"""What `stat` says where there can be no such file."""
 
 
 def sha256_hex(data: bytes) -> str:
@@ -40,9 +43,13 @@ def is_there(path: Path) -> bool:
     Raises NoAccess where this account may not look.
     """
     try:
-        return path.is_file()
+        return stat.S_ISREG(path.stat().st_mode)  # `is_file` takes what it may not look at for absent in newer Pythons
     except PermissionError as error:
         raise NoAccess(where=str(path.parent), reason=error.strerror) from error
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise
 
 
 def split_choice(path: Path) -> tuple[Path, str]:
@@ -66,7 +73,9 @@ def _umask() -> int:
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 """Modes of what a gallery or a backup is made of: nobody but its owner reads it, and a group that its folder was opened
-to.  Windows has none."""
+to.  Windows has none, but takes 0700 of a new folder for an access list: for this account alone."""
+_INSIDE = 0o777 if sys.platform == "win32" else PRIVATE_FOLDER
+"""Of a new folder inside those: on Windows it takes over the list of the one above, which may be shared."""
 _GROUP = 0o2070
 
 
@@ -100,9 +109,25 @@ def make_private(folder: Path) -> None:
     """A folder for whom the one above is for, with those above where they are not there."""
     if not folder.is_dir():
         make_private(folder.parent)
-        folder.mkdir(PRIVATE_FOLDER)
+        try:
+            folder.mkdir(_INSIDE)
+        except FileExistsError:  # another command made it meanwhile
+            if folder.is_dir():
+                return
+            raise
         if group := _opened_to_group(folder.parent):
             folder.chmod(PRIVATE_FOLDER | group)
+
+
+def open_like(folder: Path, model: Path) -> None:
+    """Give a folder the group, mode and access lists of another one, unless everybody may look into that one."""
+    if sys.platform == "win32" or model.stat().st_mode & 0o007:
+        return
+    with contextlib.suppress(PermissionError):  # this account is not in that group: then it is opened to nobody
+        os.chown(folder, -1, model.stat().st_gid)
+        for name, value in _access_lists(model):
+            os.setxattr(folder, name, value)
+        folder.chmod(stat.S_IMODE(model.stat().st_mode))
 
 
 def make_all_private(folder: Path) -> None:
@@ -130,12 +155,18 @@ def _close_to_others(folder: Path) -> None:
 
 def _has_access_list(folder: Path) -> bool:
     """Whether Linux keeps a list of who may do what beside the mode, whose bits for the group are its limit then."""
-    if sys.platform != "linux":
-        return False
-    try:
-        return bool(os.getxattr(folder, "system.posix_acl_access"))
-    except OSError:  # there is none, or there are none on this disk
-        return False
+    return any(name == _ACCESS_LIST for name, _ in _access_lists(folder))
+
+
+_ACCESS_LIST = "system.posix_acl_access"
+
+
+def _access_lists(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The list of a folder, and that which is for what is made in it."""
+    if sys.platform == "linux":
+        for name in (_ACCESS_LIST, "system.posix_acl_default"):
+            with contextlib.suppress(OSError):  # there is none, or there are none on this disk
+                yield name, os.getxattr(folder, name)
 
 
 def sync_folder(folder: Path) -> None:
@@ -182,7 +213,9 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             if sys.platform != "win32":  # as any other file: colleagues read reports on a shared folder
-                temporary.chmod(private_mode(path.parent) if private else 0o666 & ~_umask())
+                mode = private_mode(path.parent) if private else 0o666 & ~_umask()
+                if mode != PRIVATE_FILE:  # which it has; there are disks that refuse to be told
+                    temporary.chmod(mode)
             temporary.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):

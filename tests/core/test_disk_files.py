@@ -13,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from fpipe.core.errors import DiskFull, DiskGone, ReadOnly
-from fpipe.core.files import disk_errors, make_all_private, make_private, open_private, sync_files, write_atomic
+from fpipe.core.errors import DiskFull, DiskGone, NoAccess, ReadOnly
+from fpipe.core.files import (
+    disk_errors,
+    is_there,
+    make_all_private,
+    make_private,
+    open_like,
+    open_private,
+    sync_files,
+    write_atomic,
+)
 
 
 def test_all_files_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +126,57 @@ def test_what_others_could_read_they_no_longer_can(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "below").stat().st_mode) == 0o755
 
 
+def test_whether_there_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one may not look it is not known, whatever ``Path.is_file`` says of that."""
+    (tmp_path / "file").write_bytes(b"")
+    if sys.platform != "win32":  # where not every account may make links
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    there = [is_there(tmp_path / name) for name in ("file", "none", "file/below", "loop", ".")]
+    assert there == [True, False, False, False, False]
+
+    def closed(path: Path, **_: bool) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    monkeypatch.setattr(Path, "is_file", lambda path: False)
+    with pytest.raises(NoAccess):
+        is_there(tmp_path / "file")
+
+
+def test_a_folder_that_another_command_makes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def late(folder: Path, *how: int) -> None:
+        make(folder, *how)
+        make(folder, *how)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    make_private(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
+def test_a_disk_that_refuses_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refused)
+    write_atomic(tmp_path / "file", b"x", private=True)
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
+def test_a_folder_that_replaces_one(tmp_path: Path) -> None:
+    for mode, expected in ((0o2770, 0o2770), (0o750, 0o750), (0o755, 0o700)):
+        model, folder = tmp_path / f"{mode:o}", tmp_path / f"new-{mode:o}"
+        for path in (model, folder):
+            path.mkdir(0o700)
+        model.chmod(mode)
+        open_like(folder, model)
+        assert stat.S_IMODE(folder.stat().st_mode) == expected
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux's access lists")
 def test_an_access_list_is_kept(tmp_path: Path) -> None:
     folder = loose(tmp_path / "g")
@@ -132,6 +192,11 @@ def test_an_access_list_is_kept(tmp_path: Path) -> None:
     make_all_private(folder)
     assert os.getxattr(folder, "system.posix_acl_access") == acl
     assert modes(folder) == {0o775, 0o755, 0o644}
+    folder.chmod(0o770)
+    (tmp_path / "new").mkdir(0o700)
+    open_like(tmp_path / "new", folder)
+    same = [os.getxattr(path, "system.posix_acl_access") for path in (folder, tmp_path / "new")]
+    assert same[0] == same[1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")

@@ -21,6 +21,7 @@ from fpipe.core.files import (
     PRIVATE_FOLDER,
     disk_errors,
     make_private,
+    open_like,
     open_private,
     sha256_hex,
     sha256_of,
@@ -111,15 +112,26 @@ class _Making:
             backup = self._put(copy, accessed, missing)
             copy.unlink()
             self.backups.sync()
-            if (not missing or missing == before) and not self._removed_since(backup):
+            if (not missing or missing == before) and self._stated(backup):
                 break
             before = missing
         else:
             raise Locked(where=str(self.gallery.path), reason="other commands remove prints from it all the time")
-        write_atomic(self.backups.folder / "backups" / f"{backup.id}.json", rendered(backup), private=True)
         self.backups.sweep()
         needed = {sha256 for sha256, place in self.backups.needed(backup) if place not in backup.missing}
         return Made(backup, len(needed), self.backups.copied, self.backups.copied_bytes)
+
+    def _stated(self, backup: Backup) -> bool:
+        """Write the file that states it; False, and there is none, where a print was removed meanwhile."""
+        if self._removed_since(backup):
+            return False
+        file = self.backups.folder / "backups" / f"{backup.id}.json"
+        write_atomic(file, rendered(backup), private=True)
+        if not self._removed_since(backup):
+            return True
+        with disk_errors(file):
+            file.unlink()
+        return False
 
     def _removed_since(self, backup: Backup) -> bool:
         """Whether a print was removed since the database was copied: the removal does not know of this backup."""
@@ -201,6 +213,8 @@ def restore(folder: Path, target: Path, advance: Advance = lambda n: None, *, at
     with disk_errors(part):
         shutil.rmtree(part, ignore_errors=True)  # of a restoration that was interrupted
         part.mkdir(PRIVATE_FOLDER, parents=True)
+        if target.exists():
+            open_like(part, target)
         _fill(part, backups, backup, advance)
         if target.exists():
             target.rmdir()

@@ -16,7 +16,7 @@ from fpipe.service import backup as module
 from fpipe.service.audit import note
 from fpipe.service.audit import problems as audit_problems
 from fpipe.service.backup import back_up, leftovers, problems, restore
-from fpipe.service.backup_folder import Backups
+from fpipe.service.backup_folder import Backup, Backups, rendered
 from fpipe.store.database import Database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,6 +180,27 @@ def test_a_removal_when_all_is_copied_leaves_nothing(
 
     monkeypatch.setattr(Backups, "sync", removing)
     made = back_up(path, tmp_path / "b")
+    assert made.backup.prints == PRINTS - 1
+    assert traces(tmp_path / "b", prints[6]) == []
+    assert problems(tmp_path / "b") == leftovers(tmp_path / "b") == []
+
+
+def test_a_removal_when_it_is_written_down_leaves_nothing(
+    held: tuple[Path, list[NewPrint]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, prints = held
+    done = []
+
+    def removing(backup: Backup) -> bytes:
+        if not done:
+            done.append(1)
+            with Gallery.open(path, write=True) as gallery:
+                gallery.remove([prints[6].print])
+        return rendered(backup)
+
+    monkeypatch.setattr(module, "rendered", removing)
+    made = back_up(path, tmp_path / "b")
+    assert Backups(tmp_path / "b").ids() == [made.backup.id]
     assert made.backup.prints == PRINTS - 1
     assert traces(tmp_path / "b", prints[6]) == []
     assert problems(tmp_path / "b") == leftovers(tmp_path / "b") == []

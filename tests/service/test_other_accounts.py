@@ -125,3 +125,15 @@ def test_accounts_of_a_group_share_a_gallery(shared: Path) -> None:
         facts = path.stat()
         assert stat.S_IMODE(facts.st_mode) == (0o2770 if path.is_dir() else 0o660), path
         assert facts.st_gid == GROUP
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can act as several accounts")
+def test_what_is_restored_into_a_shared_folder_is_shared(shared: Path, tmp_path: Path) -> None:
+    prints = filled(tmp_path / "mine", 3)
+    back_up(tmp_path / "mine", tmp_path / "b")
+    restore(tmp_path / "b", shared)
+    assert_holds(shared, prints)
+    for path in (shared, *shared.rglob("*")):
+        facts = path.stat()
+        assert stat.S_IMODE(facts.st_mode) == (0o2770 if path.is_dir() else 0o660), path
+        assert facts.st_gid == GROUP, path

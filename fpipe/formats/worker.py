@@ -112,7 +112,9 @@ def serve() -> None:
     if sys.platform == "linux":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = MOST_BYTES if hard == resource.RLIM_INFINITY else min(MOST_BYTES, hard)  # which can't be raised
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     requests = sys.stdin.buffer
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)

@@ -139,3 +139,18 @@ def test_a_decoder_gets_no_more_memory_than_the_largest_picture_needs() -> None:
         limits = Path(f"/proc/{worker._process.pid}/limits").read_text("ascii")
     (line,) = (line for line in limits.splitlines() if line.startswith("Max address space"))
     assert line.split()[3:5] == [str(3 << 30)] * 2
+
+
+@linux
+def test_a_lower_limit_of_memory_stays() -> None:
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (5 << 29, 5 << 29))\n"
+        "from fpipe.formats import isolation\n"
+        "print(isolation.decode_apart('wsq', sys.stdin.buffer.read(), 'x').width)\n"
+        "print(open(f'/proc/{isolation._WORKER._process.pid}/limits').read())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], input=GOOD, capture_output=True, timeout=60)
+    assert done.stdout.startswith(b"96\n"), done.stderr
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith(b"Max address space"))
+    assert line.split()[3:5] == [str(5 << 29).encode()] * 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import Self
 
@@ -51,7 +52,7 @@ class Condition:
         if self.sign == "=":
             return said == value if _ANY not in value else _pattern(value).fullmatch(said) is not None
         if _NUMBER.fullmatch(said) and _NUMBER.fullmatch(value):
-            numbers = float(said), float(value)
+            numbers = Decimal(said), Decimal(value)  # exactly: numbers of documents have more digits than a float
             return numbers[0] >= numbers[1] if self.sign == ">=" else numbers[0] <= numbers[1]
         return said >= value if self.sign == ">=" else said[: len(value)] <= value
 

@@ -41,6 +41,9 @@ from fpipe.index import Condition
         ("grave>=9", "10", True),
         ("grave<=9", "10", False),
         ("grave<=10", "9.5", True),
+        ("national_id>=10000000000000001", "10000000000000000", False),  # as floats they are the same
+        ("national_id<=10000000000000000", "10000000000000001", False),
+        ("ratio>=0.5", "0.50", True),
         ("grave>=9", "10 b", False),  # no number, so it is a text that comes before 9
         ("name>=M", "Zaki", True),
         ("name<=M", "Mustafa", True),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from fpipe.core.errors import DigestMismatch, InputRefused
+from fpipe.core.errors import DigestMismatch, FileChanged, InputRefused, NotFound
 from fpipe.index import Gallery, NewPrint
 from fpipe.index.records import Kind
 from fpipe.pipeline.compare import comparer
@@ -20,6 +20,8 @@ from fpipe.service.workers import Stop, spread
 
 _RECENT = 4096
 """Prints for which it is remembered that they were begun, or left out: many more than are under way at a time."""
+_OF_ITS_FILE = (FileChanged.code, NotFound.code)
+"""Reasons that say nothing of the bytes: a copy of them is read all the same."""
 
 __all__ = ["Outcome", "create_gallery", "enroll", "enroll_sources", "rebuild_gallery"]
 
@@ -150,7 +152,7 @@ class _Intake:
             if self._depends_on_batch(result.new):
                 yield from self.store()
             result = self._judged(task, result)
-        if isinstance(result, Outcome) and result.status == "quarantined":
+        if isinstance(result, Outcome) and result.status == "quarantined" and result.code not in _OF_ITS_FILE:
             self._left[task.reading] = result
             if len(self._left) > _RECENT:
                 del self._left[next(iter(self._left))]

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fpipe.core.errors import DigestMismatch, Locked, NoGallery
+from fpipe.core.errors import DigestMismatch, Locked, NoGallery, NotFound
 from fpipe.index import Gallery
 from fpipe.minutiae.files import write_template
 from fpipe.pipeline.presets import load_preset
 from fpipe.service import intake, storing
 from fpipe.service.enroll import create_gallery, enroll, rebuild_gallery
+from fpipe.service.gallery_files import Source
 from fpipe.service.reading import read_print
 from fpipe.service.storing import describe
 from fpipe.store import lock
@@ -181,6 +182,26 @@ def test_what_was_told_is_stored_when_the_reader_of_outcomes_leaves(pictures: Pa
     assert rebuild_gallery(path) == 2
     with Gallery.open(path) as gallery:
         assert gallery.records() == told
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_copy_is_added_where_its_twin_goes_meanwhile(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: bool
+) -> None:
+    read = intake.read_bytes
+
+    def late(source: Source) -> bytes:
+        if source.path.name == "1.png":
+            if gone:
+                raise NotFound(where=str(source.path), reason="gone")
+            return b"other bytes"
+        return read(source)
+
+    monkeypatch.setattr(intake, "read_bytes", late)
+    create_gallery(tmp_path / "g")
+    found = outcomes(tmp_path / "g", pictures / "a" / "1.png", pictures / "copy of 1.png")
+    assert [code for *_, code in found] == ["not_found" if gone else "changed", ""]
+    assert found[1][:2] == ("copy of 1.png", "added")
 
 
 def test_a_fault_in_fpipe_leaves_one_file_out(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

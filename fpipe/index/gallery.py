@@ -536,10 +536,10 @@ class Gallery:
                 if isinstance(record, dict):
                     said.update(_telling_words(record, noted))
         noted = [condition for condition in noted if str(condition) in said]
-        sql = "SELECT id, print, subject, fields FROM records WHERE print NOT NULL"
-        for number, name, subject, text in self.database.each(sql):
+        sql = "SELECT id, print, sha256, subject, fields FROM records WHERE print NOT NULL"
+        for number, name, sha256, subject, text in self.database.each(sql):
             if number not in gone:
-                staying = {"print": name, "subject": subject, "fields": json.loads(text)}
+                staying = {"print": name, "sha256": sha256, "subject": subject, "fields": json.loads(text)}
                 said.difference_update(_telling_words(staying, noted))
         return files | said
 
@@ -645,7 +645,7 @@ def _telling_words(record: Mapping[str, Any], noted: Iterable[Condition]) -> Ite
     if subject:
         yield subject
     yield from (f"{name}={value}" for name, value in fields.items())
-    said = {**fields, "subject": subject, "print": record.get("print")}
+    said = {**fields, "subject": subject, "print": record.get("print"), "sha256": record.get("sha256")}
     yield from (str(condition) for condition in noted if condition.meets(said.get(condition.name)))
 
 

@@ -105,6 +105,8 @@ def test_searches_restricted_to_what_only_a_removed_print_said_are_forgotten(tmp
             {"where": ["case>=12"]},
             {"where": ["other=*only*", "name=*"]},
             {"where": ["name<=the only one", "name>=the only"]},
+            {"where": [f"sha256={gone.sha256[:10]}*"]},
+            {"where": [f"sha256={prints[2].sha256[:10]}*"]},
         ]
         for selection in asked:
             note(gallery, "searched", latent="mark.png", sha256="ab" * 32, selection=selection)
@@ -112,7 +114,7 @@ def test_searches_restricted_to_what_only_a_removed_print_said_are_forgotten(tmp
         assert traces(tmp_path / "g", gone) == []
         assert problems(gallery) == []
         kept = [one.entry.payload["selection"] for one in entries(gallery, event="searched") if one.entry.payload]
-    assert kept == [asked[2], asked[4], asked[6], asked[8], asked[9]]
+    assert kept == [asked[2], asked[4], asked[6], asked[8], asked[9], asked[12]]
 
 
 def test_what_is_exported_can_be_verified_without_fpipe(held: tuple[Path, list[NewPrint]]) -> None:

@@ -123,9 +123,9 @@ def _guarded() -> int:
         return 1
     except OSError as error:  # of a disk that takes no more of our output, for instance
         _debug()
-        _say(f"{error.filename or 'standard output'}: {error.strerror or error}")
-        if error.filename is None:
-            _drop_output()
+        place = error.filename or ("standard output" if _is_of_output(error) else None)
+        reason = error.strerror or str(error)
+        _say(f"{place}: {reason}" if place else reason)
         return 1
     except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a line instead of a traceback
         _debug()
@@ -137,9 +137,24 @@ def _guarded() -> int:
         return 1
 
 
+def _is_of_output(error: OSError) -> bool:
+    """Whether our output is what can't be written; what is left of it is dropped then.
+
+    What failed is kept for the next try, but for pieces that are larger than the buffer: those came from ``echo``.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _drop_output()
+        return True
+    return traceback.extract_tb(error.__traceback__)[-1].name == "echo"
+
+
 def _drop_output() -> None:
     """What is left of it must not be tried again when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _debug() -> None:

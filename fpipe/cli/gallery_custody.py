@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fpipe.cli.common import example, gallery_argument, json_option, notice, print_json, progress
+from fpipe.cli.common import Text, example, gallery_argument, json_option, notice, print_json, progress, say
 
 if TYPE_CHECKING:
     from fpipe.service.custody import Checked, Removed
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     )
 )
 @gallery_argument
-@click.argument("names", nargs=-1, metavar="[PRINT...]")
-@click.option("--subject", help="All prints of this subject.")
-@click.option("--reason", help="Why: stays in the audit, so it should name nobody.")
+@click.argument("names", nargs=-1, type=Text(), metavar="[PRINT...]")
+@click.option("--subject", type=Text(), help="All prints of this subject.")
+@click.option("--reason", type=Text(), help="Why: stays in the audit, so it should name nobody.")
 @json_option
 def remove(gallery: Path, names: tuple[str, ...], subject: str | None, reason: str | None, as_json: bool) -> int:
     """Remove PRINTs for good: records, templates, vectors and originals.
@@ -43,7 +43,7 @@ def remove(gallery: Path, names: tuple[str, ...], subject: str | None, reason: s
             {"removed": done.prints, "overwritten": overwritten, "linked": list(done.linked), "backups": backups}
         )
     else:
-        click.echo(f"{done.prints} removed")
+        say(f"{done.prints} removed")
         _tell_what_stays(done, subject)
     if done.unfinished:
         notice(done.unfinished.message)
@@ -87,8 +87,8 @@ def _tell_checked(done: Checked, what: str, as_json: bool) -> None:
     for line in done.remains:
         notice(f"{line}; the next command that writes clears it away")
     for line in done.problems:
-        click.echo(line)
-    click.echo(f"{len(done.problems)} problems" if done.problems else f"whole, {done.count} {what}")
+        say(line)
+    say(f"{len(done.problems)} problems" if done.problems else f"whole, {done.count} {what}")
 
 
 @click.command(epilog=example("fpipe gallery backup G /media/backup", "fpipe gallery backup G /media/backup --keep 10"))
@@ -116,7 +116,7 @@ def backup(gallery: Path, folder: Path, keep: int | None, as_json: bool) -> int:
         print_json({"backups": folder.as_posix(), **done.backup.as_document(), **counts})
     else:
         size = f"{done.bytes / 1e6:.1f} MB"
-        click.echo(f"{done.backup.id}: {done.backup.prints} prints, {done.files} files, {done.copied} copied ({size})")
+        say(f"{done.backup.id}: {done.backup.prints} prints, {done.files} files, {done.copied} copied ({size})")
     return 6 if done.backup.missing else 0
 
 
@@ -125,7 +125,7 @@ def backup(gallery: Path, folder: Path, keep: int | None, as_json: bool) -> int:
 )
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="BACKUPS")
 @gallery_argument
-@click.option("--at", metavar="ID", help="Which backup; the newest by default.")
+@click.option("--at", type=Text(), metavar="ID", help="Which backup; the newest by default.")
 @json_option
 def restore(folder: Path, gallery: Path, at: str | None, as_json: bool) -> int:
     """Make the new gallery GALLERY as it was in a backup of the folder BACKUPS.
@@ -142,7 +142,7 @@ def restore(folder: Path, gallery: Path, at: str | None, as_json: bool) -> int:
     if as_json:
         print_json({"gallery": gallery.as_posix(), **done.as_document()})
     else:
-        click.echo(f"{gallery}: {done.prints} prints, as of {done.at} ({done.id})")
+        say(f"{gallery}: {done.prints} prints, as of {done.at} ({done.id})")
     return 3 if done.missing else 0
 
 

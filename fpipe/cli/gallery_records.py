@@ -43,7 +43,7 @@ def list_(gallery: Path, selection: Selection, as_json: bool) -> None:
 
 @click.command(epilog=example("fpipe gallery show G --json", "fpipe gallery show G cards/12_right_index.png"))
 @gallery_argument
-@click.argument("name", metavar="[PRINT]", required=False)
+@click.argument("name", type=Text(), metavar="[PRINT]", required=False)
 @json_option
 def show(gallery: Path, name: str | None, as_json: bool) -> None:
     """GALLERY in numbers, or everything it says of one PRINT and whether its original is there.
@@ -138,8 +138,8 @@ def set_(gallery: Path, changes: tuple[str, ...], selection: Selection, reason: 
 
 @click.command(epilog=example('fpipe gallery link G "grave 3, body 17" "Ahmad 1961" --reason "DNA report 118"'))
 @gallery_argument
-@click.argument("one", metavar="SUBJECT")
-@click.argument("other", metavar="SUBJECT")
+@click.argument("one", type=Text(), metavar="SUBJECT")
+@click.argument("other", type=Text(), metavar="SUBJECT")
 @reason_option
 @json_option
 def link(gallery: Path, one: str, other: str, reason: str | None, as_json: bool) -> None:
@@ -156,8 +156,8 @@ def link(gallery: Path, one: str, other: str, reason: str | None, as_json: bool)
 
 @click.command(epilog=example('fpipe gallery unlink G "grave 3, body 17" "Ahmad 1961" --reason "wrong report"'))
 @gallery_argument
-@click.argument("one", metavar="SUBJECT")
-@click.argument("other", metavar="SUBJECT")
+@click.argument("one", type=Text(), metavar="SUBJECT")
+@click.argument("other", type=Text(), metavar="SUBJECT")
 @reason_option
 @json_option
 def unlink(gallery: Path, one: str, other: str, reason: str | None, as_json: bool) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fpipe.cli.common import Text
+
 if TYPE_CHECKING:
     from fpipe.index import Selection
 
@@ -29,19 +31,28 @@ def selection_options(function: F) -> F:
 
     for option in reversed(
         (
-            click.option("--subject", "subjects", help="Prints of this subject; repeatable.", multiple=True),
-            click.option("--finger", "fingers", help="Of this finger: right_index, or 2; repeatable.", multiple=True),
+            click.option(
+                "--subject", "subjects", type=Text(), help="Prints of this subject; repeatable.", multiple=True
+            ),
+            click.option(
+                "--finger", "fingers", type=Text(), help="Of this finger: right_index, or 2; repeatable.", multiple=True
+            ),
             click.option("--hand", "hands", type=click.Choice(["right", "left"]), help="Of this hand.", multiple=True),
             click.option("--kind", "kinds", type=click.Choice(KINDS), help="Of this type; repeatable.", multiple=True),
-            click.option("--class", "classes", help="With this value of the field class; repeatable.", multiple=True),
+            click.option(
+                "--class", "classes", type=Text(), help="With this value of the field class; repeatable.", multiple=True
+            ),
             click.option(
                 "--where",
+                type=Text(),
                 metavar="FIELD=VALUE",
                 help="With this value of any field, * for any text; also FIELD>=VALUE, FIELD<=VALUE; repeatable.",
                 multiple=True,
             ),
-            click.option("--since", metavar="DAY", default="", help="Added on this day or later: 2026-01-31."),
-            click.option("--until", metavar="DAY", default="", help="Added on this day or before."),
+            click.option(
+                "--since", type=Text(), metavar="DAY", default="", help="Added on this day or later: 2026-01-31."
+            ),
+            click.option("--until", type=Text(), metavar="DAY", default="", help="Added on this day or before."),
         )
     ):
         command = option(command)

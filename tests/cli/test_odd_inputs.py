@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import click
 import numpy as np
 import pytest
 
+from fpipe.cli import gallery, main
 from fpipe.cli.common import NumberRange, shown
 from fpipe.core.errors import InputRefused, NotFound
 from fpipe.core.types import Minutiae, Template
@@ -105,3 +107,47 @@ def test_output_that_can_not_be_written(tmp_path: Path) -> None:
         ["sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE, text=True, check=False
     )
     assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+@pytest.mark.parametrize("size", [10, 1000000])
+def test_long_output_that_can_not_be_written(size: int) -> None:
+    program = (
+        f"import click; from fpipe.cli import main; main.main.main = lambda **_: click.echo('x' * {size}); main.run()"
+    )
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "fpipe: error: standard output: No space left on device\n")
+
+
+def test_what_is_not_the_output_s_fault(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(**_: object) -> None:
+        print("said")
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(main.main, "main", fails)
+    assert main._guarded() == 1
+    assert capsys.readouterr() == ("said\n", "fpipe: error: Too many open files\n")
+
+
+def test_without_an_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    for error in (BrokenPipeError(), OSError(errno.EMFILE, "Too many open files")):
+
+        def fails(error: OSError = error, **_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(main.main, "main", fails)
+        assert main._guarded() == 1
+
+
+LINES = ["list G --subject", "list G --class", "list G --where", "list G --finger", "list G --since", "show G"]
+LINES += ["remove G", "remove G --subject", "link G a", "unlink G a", "remove G a --reason"]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_arguments_that_are_no_text(line: str) -> None:
+    arguments = [*line.split(), os.fsdecode(b"case=\xff") if sys.platform != "win32" else "case=\udcff"]
+    with pytest.raises(click.BadParameter, match="no valid text"):
+        gallery.command.main(arguments, standalone_mode=False)

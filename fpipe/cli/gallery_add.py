@@ -116,6 +116,8 @@ def add(
         raise click.UsageError("expected a SOURCE or --manifest")
     if zero and "-" not in files:
         raise click.UsageError("-0 is said of names from standard input; give - as a SOURCE")
+    if dry_run and reverse:
+        raise click.UsageError("--dry-run adds nothing that --reverse could search; give one of them")
     names, besides = _paths(files, zero=zero), [gallery, *([quarantine] if quarantine else [])]
     found = partial(sources, names, manifest, Details(subject or None, finger or None, kind, ppi), but=besides)
     stop = Stop()

@@ -179,7 +179,14 @@ def test_no_name_can_forge_a_line(gallery: Path) -> None:
 
 
 def test_what_is_wrong_with_the_request_is_said_before_anything_is_read(gallery: Path) -> None:
-    for wrong in ([""], ["--preset", "no such"], ["--finger", "\udcff"], ["--ppi", "nan"], ["--timeout", "inf"]):
+    for wrong in (
+        [""],
+        ["--dry-run", "--reverse"],
+        ["--preset", "no such"],
+        ["--finger", "\udcff"],
+        ["--ppi", "nan"],
+        ["--timeout", "inf"],
+    ):
         with pytest.raises((UsageError, click.UsageError)):
             run("add", gallery, "t", *wrong)
     assert run("add", gallery, "t/00.fpt", "--subject", "", "--finger", "", "--timeout", 0).return_value == 0

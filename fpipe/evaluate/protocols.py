@@ -8,6 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -211,9 +212,10 @@ def search_candidates(
         ]
         advance(len(probes) - len(wanted))
         try:
-            for probe, found in spread(_ranked, wanted, jobs, _search_died):
-                rows += [(probe.name, names[number], score) for number, score in found]
-                advance(1)
+            with closing(spread(_ranked, wanted, jobs, _search_died)) as results:  # ends the workers, who have it open
+                for probe, found in results:
+                    rows += [(probe.name, names[number], score) for number, score in found]
+                    advance(1)
         finally:  # before the folder goes: with one job it was opened in this process
             if _searcher.cache_info().currsize:
                 _searcher(Path(folder) / "gallery").gallery.close()

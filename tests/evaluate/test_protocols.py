@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from click.testing import CliRunner
 from fpipe.cli.evaluate import command
 from fpipe.core.errors import UsageError
 from fpipe.core.types import Minutiae, Template
+from fpipe.evaluate import protocols
 from fpipe.evaluate.templates import read_labels
+from fpipe.minutiae import blob
 from fpipe.minutiae.files import write_template
 from fpipe.synth import samples
 
@@ -108,6 +112,28 @@ def _drawn_templates(folder: Path, unusable: set[str]) -> dict[str, str]:
         if name in unusable:
             (folder / name.replace(".png", ".fpt")).write_bytes(b"junk")
     return finger
+
+
+def test_workers_are_gone_before_the_gallery_they_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = Minutiae(*np.ones((3, 5), np.float32), np.ones(5, np.uint8), np.full(5, 80, np.uint8))
+    run = protocols.Run({"a": blob.encode(Template(m, 300, 400))}, {}, {})
+    there = []
+
+    def spread(work: object, tasks: list[protocols._Probe], *_: object) -> Iterator[tuple[protocols._Probe, list[Any]]]:
+        try:
+            yield tasks[0], []
+        finally:
+            there.append(tasks[0].gallery.exists())
+
+    def interrupted(count: int) -> None:
+        if count:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(protocols, "spread", spread)
+    with pytest.raises(KeyboardInterrupt) as kept:  # whose trace would keep the generator
+        protocols.search_candidates(run, ["a"], ["a"], 1, 2, interrupted)
+    assert kept.tb is not None
+    assert there == [True]
 
 
 @pytest.mark.parametrize("unusable", [{"1b.png"}, {"2a.png"}, {"1b.png", "2a.png"}])

@@ -84,7 +84,8 @@ def enroll_sources(
     mixed : allow methods of reading that are new to this kind of print in this gallery
     seconds : a print may take; it is left out then
     limit : files at most that are not wholly in the gallery already
-    stop : ends the run early: what was begun is stored, or, asked twice, nothing more is, with a KeyboardInterrupt
+    stop : ends the run early: what was begun is stored; asked twice, nothing more is, with a KeyboardInterrupt, but
+        where jobs is 1 and there is no time limit there is only the print at hand, which is finished and stored
 
     An outcome is yielded only once it is certain: "added" after the commit.  Closing the iterator early drops what is
     not stored yet.

@@ -63,7 +63,8 @@ def reextract(
     kinds : of print that are read; others are passed over
     preset : how they are read; by default each by that of its kind
     jobs : processes that read and extract; the gallery is the same whatever their number
-    stop : ends the run early: what was begun is stored, or, asked twice, nothing more is, with a KeyboardInterrupt
+    stop : ends the run early: what was begun is stored; asked twice, nothing more is, with a KeyboardInterrupt, but
+        where jobs is 1 there is only the print at hand, which is finished and stored
 
     An outcome is yielded only once it is certain: "reextracted" after the commit.  Closing the iterator early drops
     what is not stored yet; the next run goes on from there.

@@ -71,7 +71,8 @@ def spread(
     died : the result of a task on which a process dies twice
     ready : a task's result where there is nothing to do for it
     seconds : a task may take; its process is killed then, and ``overdue`` gives its result
-    stop : ends the work early; raises KeyboardInterrupt where it is broken off
+    stop : ends the work early; raises KeyboardInterrupt where it is broken off, which the work in this process never
+        is: it ends with the task at hand, however often it is asked
     """
     stop = stop or Stop()
     if jobs == 1 and seconds is None:

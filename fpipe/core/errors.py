@@ -309,6 +309,13 @@ class GalleryChanged(FpipeError):
     hint = "run the command again"
 
 
+class GalleryWritten(GalleryChanged):
+    """A gallery was written to by another account while one read it that can't follow changes there."""
+
+    template = "{where}: another account wrote to the gallery while this one, which may not write there, read it"
+    hint = "run the command again when no other one writes; an account that may write there reads beside writers, too"
+
+
 class NetworkDisk(FpipeError):
     """A gallery on a disk that can't keep its promises."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from fpipe.core.errors import (
     DiskFull,
     FpipeError,
+    GalleryWritten,
     IntegrityError,
     Locked,
     NetworkDisk,
@@ -22,6 +23,7 @@ from fpipe.core.files import is_there
 from fpipe.index import Gallery
 from fpipe.service import audit, backup
 from fpipe.service.backup_folder import Backups, is_backup
+from fpipe.store.database import state
 from fpipe.store.lock import writer_lock
 from fpipe.store.sums import Sums
 
@@ -44,7 +46,7 @@ def check_gallery(path: Path, *, deep: bool = False) -> Checked:
 
     deep : every byte of the database file, too, those in its unused space among them
 
-    Raises NoGallery, Locked while a writer is at work, GalleryVersion.
+    Raises NoGallery, Locked while a writer is at work, GalleryVersion, GalleryWritten.
     """
     found, remains = _bytes(path) if deep else ([], [])
     try:
@@ -54,7 +56,7 @@ def check_gallery(path: Path, *, deep: bool = False) -> Checked:
             count = len(gallery.print_ids())
             notice = audit.note(gallery, "checked", deep=deep, problems=len(found))
     except FpipeError as error:
-        if not found and not isinstance(error, IntegrityError):
+        if isinstance(error, GalleryWritten) or (not found and not isinstance(error, IntegrityError)):
             raise
         return Checked([*found, error.message.removesuffix(f"; {error.hint}")], remains, 0)
     return Checked(list(dict.fromkeys(found)), remains, count, notice)
@@ -65,12 +67,15 @@ def _bytes(path: Path) -> tuple[list[str], list[str]]:
     file = path / "gallery.db"
     if not is_there(file):
         raise NoGallery(where=str(path))
-    sums = Sums(file)
+    sums, before, alone = Sums(file), state(file), False
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(DiskFull, NetworkDisk):  # where nobody can write there is no writer to wait for
+        with contextlib.suppress(DiskFull, NetworkDisk):  # where this account can't write, others may
             held.enter_context(writer_lock(path))
+            alone = True
         found = sums.problems()
         unknown = not found and sums.unknown()
+    if found and not alone and state(file) != before:
+        raise GalleryWritten(where=str(path))
     said = f"{file.name}: not every byte of it can be compared, since a command was interrupted"
     return found, [said] if unknown else []
 

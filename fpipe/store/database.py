@@ -13,6 +13,7 @@ from fpipe.core.errors import (
     DiskGone,
     FpipeError,
     GalleryVersion,
+    GalleryWritten,
     IntegrityError,
     Locked,
     NetworkDisk,
@@ -29,6 +30,20 @@ LOG_BYTES = 1 << 22
 """The write-ahead log is moved into the main file when it has grown to this size, and when the writer ends."""
 
 
+State = tuple[int, int, int, int]
+"""Of a database's files; another one once they were written to."""
+
+
+def state(path: Path) -> State | None:
+    """The state of a database's files; None where it is not there, or this account may not look."""
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        facts = path.stat()
+        return facts.st_ino, facts.st_size, facts.st_mtime_ns, log.stat().st_size if log.exists() else 0
+    except OSError:
+        return None
+
+
 class Database:
     """One connection.  Readers never write, not even a checkpoint; the writer holds the lock of ``store.lock``.
 
@@ -40,6 +55,7 @@ class Database:
         self._connection = connection
         self._sums: Sums | None = None  # the writer's
         self._ready = False  # whether it is ours, and set up for writing
+        self._unchanged: State | None = None  # of files that are read as unchangeable, but may be changed all the same
         self.witness: Callable[[], dict[str, Any]] = dict  # what each entry of its log says of the world beside it
 
     @classmethod
@@ -105,7 +121,10 @@ class Database:
 
     @classmethod
     def _open_reader(cls, path: Path) -> Self:
-        """Read-only media can't hold the shared memory that WAL needs: there the file is read as unchangeable."""
+        """Read-only media can't hold the shared memory that WAL needs: there the file is read as unchangeable.
+
+        Nor can a folder where this account may not write, but others may: so every read looks whether they did.
+        """
         connection = _connect(path, "ro")
         try:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -113,11 +132,13 @@ class Database:
             connection.close()
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
                 raise
-            log = path.with_name(f"{path.name}-wal")
-            if log.exists() and log.stat().st_size:
-                reason = f"read-only, and {log.name} holds changes of an interrupted command"
+            before = state(path)
+            if before and before[-1]:
+                reason = f"read-only, and {path.name}-wal holds changes of a command at work, or of an interrupted one"
                 raise ReadOnly(where=str(path), reason=reason) from error
-            return cls(path, _connect(path, "ro&immutable=1"))
+            database = cls(path, _connect(path, "ro&immutable=1"))
+            database._unchanged = before
+            return database
         return cls(path, connection)
 
     @classmethod
@@ -179,24 +200,41 @@ class Database:
                     self._sums.renew()
         self._connection.close()
 
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[None]:
+        try:
+            with _errors(self.path):
+                yield
+        except IntegrityError:
+            self._refuse_changed()
+            raise
+        self._refuse_changed()
+
+    def _refuse_changed(self) -> None:
+        """What was read while somebody wrote may be half of the one and half of the other."""
+        if self._unchanged is not None and state(self.path) != self._unchanged:
+            raise GalleryWritten(where=str(self.path.parent))
+
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
         """One statement; returns the row id of an insertion."""
-        with _errors(self.path):
+        with self._looking():
             return self._connection.execute(sql, values).lastrowid or 0
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with _errors(self.path):
+        with self._looking():
             return self._connection.execute(sql, values).fetchall()
 
     def each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query one by one.  Holds a read transaction as long as it is not exhausted."""
-        with _errors(self.path):
-            yield from self._connection.execute(sql, values)
+        with self._looking():
+            for row in self._connection.execute(sql, values):
+                self._refuse_changed()
+                yield row
 
     def first(self, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row, or None."""
-        with _errors(self.path):
+        with self._looking():
             row: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
             return row
 
@@ -256,6 +294,7 @@ class Database:
                 if not durable:
                     copy.execute("PRAGMA synchronous = OFF")
                 self._connection.backup(copy)  # all pages in one step: smaller ones begin again with every commit
+                self._refuse_changed()
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
             if durable:
                 sync_files([part])

@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from gallery_maker import assert_holds, create, filled, new_print
+from gallery_maker import WIDTH, assert_holds, create, filled, new_print
 
-from fpipe.core.errors import NoAccess
+from fpipe.core.errors import GalleryWritten, NoAccess
 from fpipe.index import Gallery
 from fpipe.service.audit import note
 from fpipe.service.backup import back_up, restore
 from fpipe.service.custody import check_backups, check_gallery, remove
+from fpipe.store.sums import Sums
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="file modes are POSIX's")
 NOBODY = 65534
@@ -137,3 +139,70 @@ def test_what_is_restored_into_a_shared_folder_is_shared(shared: Path, tmp_path:
         facts = path.stat()
         assert stat.S_IMODE(facts.st_mode) == (0o2770 if path.is_dir() else 0o660), path
         assert facts.st_gid == GROUP, path
+
+
+@pytest.fixture
+def watched() -> Iterator[Path]:
+    """A gallery in a folder where everybody may look and only its own account may write."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        filled(Path(made) / "g", 3)
+        for path in ((folder := Path(made) / "g"), *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        yield folder
+        folder.chmod(0o755)
+
+
+@contextlib.contextmanager
+def looking_only(path: Path) -> Iterator[None]:
+    """Act as an account that may not write in a gallery."""
+    was = os.geteuid()
+    path.chmod(0o555)
+    if was == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+        path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda gallery: gallery.records(),
+        lambda gallery: gallery.database.problems(),
+        lambda gallery: list(gallery.database.each("SELECT * FROM log")),
+        lambda gallery: gallery.search(np.zeros((1, WIDTH), np.uint8), 3),
+    ],
+)
+def test_what_is_written_while_one_can_only_look_is_said(watched: Path, act: Callable[[Gallery], object]) -> None:
+    with looking_only(watched):
+        reader = Gallery.open(watched)
+        assert len(reader.records()) == 3
+        assert reader.check() == []
+    with contextlib.closing(reader):
+        with Gallery.open(watched, write=True) as gallery:
+            gallery.add([new_print(number) for number in range(10, 20)])
+            with pytest.raises(GalleryWritten):  # of the log already: the segments may have been replaced since
+                act(reader)
+        with pytest.raises(GalleryWritten, match="run the command again"):
+            act(reader)
+    for path in (watched, *watched.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    with looking_only(watched):
+        assert check_gallery(watched, deep=True).problems == []
+
+
+def test_bytes_that_are_written_while_they_are_compared_are_no_damage(
+    watched: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def problems(sums: Sums) -> list[str]:
+        os.seteuid(was)
+        os.utime(watched / "gallery.db")
+        return ["gallery.db: bytes 0 to 65535 are not what was written"]
+
+    was = os.geteuid()
+    monkeypatch.setattr(Sums, "problems", problems)
+    with looking_only(watched), pytest.raises(GalleryWritten):
+        check_gallery(watched, deep=True)

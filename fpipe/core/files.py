@@ -123,10 +123,11 @@ def open_like(folder: Path, model: Path) -> None:
     """Give a folder the group, mode and access lists of another one, unless everybody may look into that one."""
     if sys.platform == "win32" or model.stat().st_mode & 0o007:
         return
-    with contextlib.suppress(PermissionError):  # this account is not in that group: then it is opened to nobody
+    with contextlib.suppress(OSError):  # not an account of that group, or no such disk: then it is opened to nobody
         os.chown(folder, -1, model.stat().st_gid)
-        for name, value in _access_lists(model):
-            os.setxattr(folder, name, value)
+        if sys.platform == "linux":
+            for name, value in _access_lists(model).items():
+                os.setxattr(folder, name, value)
         folder.chmod(stat.S_IMODE(model.stat().st_mode))
 
 
@@ -155,18 +156,20 @@ def _close_to_others(folder: Path) -> None:
 
 def _has_access_list(folder: Path) -> bool:
     """Whether Linux keeps a list of who may do what beside the mode, whose bits for the group are its limit then."""
-    return any(name == _ACCESS_LIST for name, _ in _access_lists(folder))
+    return _ACCESS_LIST in _access_lists(folder)
 
 
 _ACCESS_LIST = "system.posix_acl_access"
 
 
-def _access_lists(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The list of a folder, and that which is for what is made in it."""
+def _access_lists(folder: Path) -> dict[str, bytes]:
+    """The list of a folder, and that which is for what is made in it; on Linux alone."""
+    found: dict[str, bytes] = {}
     if sys.platform == "linux":
         for name in (_ACCESS_LIST, "system.posix_acl_default"):
             with contextlib.suppress(OSError):  # there is none, or there are none on this disk
-                yield name, os.getxattr(folder, name)
+                found[name] = os.getxattr(folder, name)
+    return found
 
 
 def sync_folder(folder: Path) -> None:

@@ -57,7 +57,8 @@ for last in range(1, 24):  # of a first backup: the folder itself is made in the
     killed += child(last) == -9
     made = back_up(path, folder, keep=1)
     assert problems(folder) == leftovers(folder) == [], last
-    assert {place.name for place in folder.iterdir()} - {"lock"} == {"backup.json", "backups", "incoming", "objects"}, last
+    entries = {place.name for place in folder.iterdir()}
+    assert entries - {"lock"} == {"backup.json", "backups", "incoming", "objects"}, last
 restore(folder, work / "new")
 assert_holds(work / "new", now)
 shutil.rmtree(work / "new")

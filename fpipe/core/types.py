@@ -133,7 +133,7 @@ class Template:
     """What is kept of a print for comparison.
 
     width, height : of the picture, px at 500 ppi
-    weak : minutiae that the extractor doubts: kept with the print, they take no part in comparisons
+    weak : minutiae that the extractor doubts: they have no descriptors, and count little in comparisons
     mask : (rows, columns) bool on the CELL_PX grid, True = print; None where unknown (imported templates)
     orientation : (rows, columns) float32 rad on the same grid, NaN outside the print; None where not kept
     source : extraction digest, or the format and sha256 of an imported template
@@ -151,6 +151,12 @@ class Template:
         for grid in (self.mask, self.orientation):
             if grid is not None and grid.shape != grid_shape(self.height, self.width):
                 raise ValueError(f"template: grid {grid.shape} for a picture of {self.height} x {self.width} px")
+
+    @property
+    def every(self) -> Minutiae:
+        """The minutiae, then the weak ones."""
+        columns = ("x", "y", "direction", "kind", "quality")
+        return Minutiae(*(np.concatenate([getattr(m, name) for m in (self.minutiae, self.weak)]) for name in columns))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +181,7 @@ class Comparison:
     """Two templates compared.
 
     score : higher is more alike; 0 where nothing agrees
-    pairs : (P, 2) int32, rows of the probe's and of the gallery print's minutiae, in the order they were found
+    pairs : (P, 2) int32, rows of the probe's and of the gallery print's ``every``, in the order they were found
     rotation : rad, probe to gallery, counter-clockwise as seen on the screen
     """
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fpipe.core.params import Params
 from fpipe.core.types import Comparison, Descriptors, Template
 from fpipe.match import kernels
-from fpipe.match.prepared import Prepared, prepare
+from fpipe.match.prepared import Part, Prepared, prepare
 
 __all__ = ["Growth", "Prepared"]
 
@@ -25,6 +25,8 @@ class Growth(Params):
     """Compares two prepared templates."""
 
     most_minutiae: int = 200  # of best quality take part: bounds the work
+    weak_from: int = 15  # percent, quality from which weak minutiae take part: of those with a partner most are true
+    sure_from: int = 62  # percent, quality from which a minutia counts whole; under it in proportion
     hull_margin_px: float = 0.0  # px around the minutiae's hull where a template has no mask
 
     # which minutiae are alike
@@ -75,10 +77,10 @@ class Growth(Params):
 
     def prepare(self, template: Template, descriptors: Descriptors) -> Prepared:
         """Everything about one template that comparisons need."""
-        return prepare(template, descriptors, self.most_minutiae, self.hull_margin_px)
+        return prepare(template, descriptors, Part._make(getattr(self, name) for name in Part._fields))
 
     def compare(self, probe: Prepared, gallery: Prepared) -> Comparison:
-        """Score, paired minutiae (rows of the templates) in the order of growth, rotation of probe to gallery."""
+        """Score, paired minutiae (rows of ``every``) in the order of growth, rotation of probe to gallery."""
         score, rotation, pairs = kernels.compare(probe, gallery, self._rules())
         rows = np.stack([probe.minutia[pairs[:, 0]], gallery.minutia[pairs[:, 1]]], axis=1)
         return Comparison(score=float(np.float32(score)), pairs=rows.astype(np.int32), rotation=float(rotation))

@@ -256,7 +256,7 @@ def _in_print(x, y, mask):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _unmatched(a, b, pairs, rules):  # type: ignore[no-untyped-def]
-    """Number of minutiae of a without a partner whose place lies in b's print."""
+    """Weight of the minutiae of a without a partner whose place lies in b's print."""
     paired = np.zeros(len(a.x), np.bool_)
     for k in range(len(pairs)):
         paired[pairs[k, 0]] = True
@@ -265,7 +265,7 @@ def _unmatched(a, b, pairs, rules):  # type: ignore[no-untyped-def]
         if not paired[i]:
             x, y, _, _ = predict(a.x[i], a.y[i], a, b, pairs, -1, rules)
             if _in_print(x, y, b.mask):
-                count += 1.0
+                count += a.weight[i]
     return count
 
 
@@ -273,33 +273,36 @@ def _unmatched(a, b, pairs, rules):  # type: ignore[no-untyped-def]
 def evidence(a, b, pairs, rules):  # type: ignore[no-untyped-def]
     """What speaks for and against a pairing.
 
-    Number of pairs; sums over them, of at most 1 each, of nearness to where the others place it, agreement in
-    direction, equal kind (1/2 where unknown), support by distances to the others; number of unmatched minutiae of a in
-    b's print, of b in a's.
+    Weight of the pairs, each the geometric mean of its minutiae's; sums over them, of at most their weight each, of
+    nearness to where the others place it, agreement in direction, equal kind (1/2 where unknown), support by distances
+    to the others; weight of the unmatched minutiae of a in b's print, of b in a's.
     """
     n = len(pairs)
-    near, turned, kinds, support = 0.0, 0.0, 0.0, 0.0
+    total, near, turned, kinds, support = 0.0, 0.0, 0.0, 0.0, 0.0
+    weight = np.sqrt(a.weight[pairs[:, 0]] * b.weight[pairs[:, 1]])
     for k in range(n):
         i, j = pairs[k, 0], pairs[k, 1]
+        total += weight[k]
         if n > 1:
             x, y, cos, sin = predict(a.x[i], a.y[i], a, b, pairs, k, rules)
             square = (b.x[j] - x) ** 2 + (b.y[j] - y) ** 2
-            near += math.exp(-square / (2.0 * rules.residual_px * rules.residual_px))
+            near += weight[k] * math.exp(-square / (2.0 * rules.residual_px * rules.residual_px))
             off_cos = (a.cos[i] * cos - a.sin[i] * sin) * b.cos[j] + (a.sin[i] * cos + a.cos[i] * sin) * b.sin[j]
             off = 2.0 * (1.0 - off_cos)
-            turned += math.exp(-off / (2.0 * rules.direction_rad * rules.direction_rad))
+            turned += weight[k] * math.exp(-off / (2.0 * rules.direction_rad * rules.direction_rad))
         if a.kind[i] == 0 or b.kind[j] == 0:
-            kinds += 0.5
+            kinds += 0.5 * weight[k]
         elif a.kind[i] == b.kind[j]:
-            kinds += 1.0
-        agree = 0
+            kinds += weight[k]
+        agree = 0.0
         for m in range(n):
             length = a.distance[i, pairs[m, 0]]
             off = abs(length - b.distance[j, pairs[m, 1]])
-            agree += m != k and off <= rules.support_px + rules.support_share * length
-        support += min(agree, rules.support_most) / rules.support_most
+            if m != k and off <= rules.support_px + rules.support_share * length:
+                agree += weight[m]
+        support += weight[k] * min(agree, rules.support_most) / rules.support_most
     swapped = np.ascontiguousarray(pairs[:, ::-1])
-    return n, near, turned, kinds, support, _unmatched(a, b, pairs, rules), _unmatched(b, a, swapped, rules)
+    return total, near, turned, kinds, support, _unmatched(a, b, pairs, rules), _unmatched(b, a, swapped, rules)
 
 
 @njit(cache=True)
@@ -317,7 +320,7 @@ def log_odds(a, b, alike, found, rules):  # type: ignore[no-untyped-def]
         + rules.per_fraction * fraction
         + rules.per_alike * math.sqrt(alike)
         + rules.per_mean_quality * quality / max(n, 4.0)
-        + rules.per_smaller * min(len(a.x), len(b.x))
+        + rules.per_smaller * min(np.sum(a.weight), np.sum(b.weight))
     )
 
 

@@ -16,7 +16,8 @@ class Prepared(NamedTuple):
     """One template as the kernels read it: arrays alone, so that it crosses process borders.
 
     x, y, direction, cos, sin, kind : (N,), the minutiae that take part, px, rad
-    minutia : (N,) int32, their rows in the template
+    weight : (N,) float32, 0..1, how much each counts
+    minutia : (N,) int32, their rows in the template's ``every``
     distance : (N, N) float32, px
     bearing : (N, N) float32, rad, [-pi, pi]: where column's minutia lies, seen from row's and its direction
     described : (D,) int32, rows of these minutiae that have a descriptor
@@ -30,6 +31,7 @@ class Prepared(NamedTuple):
     cos: NDArray[np.float32]
     sin: NDArray[np.float32]
     kind: NDArray[np.uint8]
+    weight: NDArray[np.float32]
     minutia: NDArray[np.int32]
     distance: NDArray[np.float32]
     bearing: NDArray[np.float32]
@@ -39,11 +41,23 @@ class Prepared(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def prepare(template: Template, descriptors: Descriptors, most: int, margin_px: float) -> Prepared:
-    """Tables of the ``most`` minutiae of best quality; of equal ones the earlier."""
-    quality = template.minutiae.quality.astype(np.int64)
-    rows = np.sort(np.argsort(-quality, kind="stable")[:most])
-    m = template.minutiae.take(rows)
+class Part(NamedTuple):
+    """Which minutiae take part; constants of ``Growth``, which has their units and sources."""
+
+    most_minutiae: int
+    weak_from: int
+    sure_from: int
+    hull_margin_px: float
+
+
+def prepare(template: Template, descriptors: Descriptors, part: Part) -> Prepared:
+    """Tables of the minutiae of best quality, weak ones last; of equal ones the earlier."""
+    every = template.every
+    quality = every.quality.astype(np.int64)
+    weak = np.arange(len(every)) >= len(template.minutiae)
+    order = np.lexsort((-quality, weak))
+    rows = np.sort(order[(~weak | (quality >= part.weak_from))[order]][: part.most_minutiae])
+    m, quality = every.take(rows), quality[rows]
     dx, dy = m.x[None, :] - m.x[:, None], m.y[:, None] - m.y[None, :]
     bearing = np.arctan2(dy, dx) - m.direction[:, None]
     bearing -= np.float32(TWO_PI) * np.round(bearing / np.float32(TWO_PI))
@@ -55,14 +69,23 @@ def prepare(template: Template, descriptors: Descriptors, most: int, margin_px: 
         cos=np.cos(m.direction),
         sin=np.sin(m.direction),
         kind=m.kind.astype(np.uint8),
+        weight=_weight(quality, template.minutiae.quality, part.sure_from),
         minutia=rows.astype(np.int32),
         distance=np.hypot(dx, dy).astype(np.float32),
         bearing=bearing.astype(np.float32),
         described=np.searchsorted(rows, descriptors.minutia[kept]).astype(np.int32),
         bits=_words(descriptors.bits[kept]),
         valid=_words(descriptors.valid[kept]),
-        mask=np.ascontiguousarray(foreground(template, margin_px)),
+        mask=np.ascontiguousarray(foreground(template, part.hull_margin_px)),
     )
+
+
+def _weight(quality: NDArray[np.int64], strong: NDArray[np.uint8], sure_from: int) -> NDArray[np.float32]:
+    """1 without a quality, and from ``sure_from`` or the print's own upper quartile on: other extractors' qualities are
+    on other scales, and a print whose minutiae are all poor is compared by the best it has."""
+    known = strong[strong > 0]
+    whole = min(float(sure_from), float(np.quantile(known, 0.75))) if len(known) else float(sure_from)
+    return np.where(quality > 0, np.minimum(quality / whole, 1), 1).astype(np.float32)
 
 
 def _words(packed: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -114,7 +114,7 @@ NOBODY = np.zeros(0, np.bool_)
 
 
 def marked(picture: str, template: Template, examiner: NDArray[np.bool_] = NOBODY) -> Figure:
-    """A print at 500 ppi with all its minutiae, cut to the print.
+    """A print at 500 ppi with its minutiae, but the weak ones, cut to the print.
 
     examiner : (N,) bool, the minutiae that a person marked; empty for none
     """
@@ -127,7 +127,7 @@ def side_by_side(
     pairs: NDArray[np.int32],
     examiner: NDArray[np.bool_] = NOBODY,
 ) -> tuple[Figure, Figure]:
-    """Two prints at the same scale, each cut to its print, pair i numbered i + 1 on both.
+    """Two prints at the same scale, each cut to its print, pair i numbered i + 1 on both; of weak minutiae the paired.
 
     examiner : of the probe's minutiae, as in ``marked``
     """
@@ -216,21 +216,22 @@ def _marks(
     unit: float,
     frame: tuple[float, float, float, float],
 ) -> tuple[Mark, ...]:
-    m = template.minutiae
+    m = template.every
     step_x, step_y = direction_vector(m.direction)
     tips = np.column_stack([m.x + 10 * unit * step_x, m.y + 10 * unit * step_y]).astype(np.float64)
     points = np.column_stack([m.x, m.y]).astype(np.float64)
     paired = sorted(numbers, key=lambda row: numbers[row])
     labels = dict(zip(paired, _labels(points, tips, paired, unit, frame), strict=True))
     places = np.round(np.column_stack([points, tips]), 1).tolist()
-    marked_by = examiner.tolist() or [False] * len(m)
+    marked_by = set(np.flatnonzero(examiner).tolist())
     return tuple(
         Mark(
             *(x, y, tip_x, tip_y, KIND_NAMES[int(m.kind[row])], numbers.get(row)),
             *labels.get(row, (0.0, 0.0)),
-            examiner=marked_by[row],
+            examiner=row in marked_by,
         )
         for row, (x, y, tip_x, tip_y) in enumerate(places)
+        if row < len(template.minutiae) or row in numbers
     )
 
 

@@ -37,13 +37,14 @@ KIND_LETTERS = ("-", "E", "B")
 class Pair:
     """A numbered pair as the table shows it: px at 500 ppi and degrees, of the latent and of the candidate.
 
-    examiner : a person marked it in the latent
+    examiner : a person marked it in the latent; doubtful : the program doubts it, in one print or both
     """
 
     number: int
     latent: tuple[str, str, str, str]
     candidate: tuple[str, str, str, str]
     examiner: bool
+    doubtful: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Chart:
     pairs: tuple[Pair, ...]
     turn: str
     missing: str
+
+    @property
+    def doubtful(self) -> int:
+        """How many pairs are."""
+        return sum(pair.doubtful for pair in self.pairs)
 
 
 def write_search_report(
@@ -161,9 +167,12 @@ def _chart(
                 number,
                 _cells(search.template, int(a)),
                 _cells(candidate.template, int(b)),
-                bool(search.examiner[a]) if len(search.examiner) else False,
+                examiner=bool(search.examiner[a]) if a < len(search.examiner) else False,
+                doubtful=bool(doubtful),
             )
-            for number, (a, b) in enumerate(candidate.pairs, 1)
+            for number, ((a, b), doubtful) in enumerate(
+                zip(candidate.pairs, search.doubtful(candidate), strict=True), 1
+            )
         ),
         turn=_turn(candidate.rotation),
         missing=missing,
@@ -186,7 +195,7 @@ def _picture(candidate: Candidate, originals: Callable[[Candidate], GrayImage | 
 
 
 def _cells(template: Template, row: int) -> tuple[str, str, str, str]:
-    m = template.minutiae
+    m = template.every
     angle = _degrees(float(m.direction[row]))
     return f"{m.x[row]:.0f}", f"{m.y[row]:.0f}", angle, KIND_LETTERS[int(m.kind[row])]
 

@@ -54,9 +54,10 @@ def as_document(found: Compared, probe: Path, gallery: Path) -> dict[str, object
 
 
 def _point(template: Template, row: int) -> dict[str, float]:
-    m = template.minutiae
+    m = template.every
     return {
         "x": round(float(m.x[row]), 2),
         "y": round(float(m.y[row]), 2),
         "direction_degrees": round(float(np.rad2deg(m.direction[row])), 1),
+        "quality": int(m.quality[row]),
     }

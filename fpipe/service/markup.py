@@ -177,21 +177,24 @@ def merged(ours: Template, theirs: Marked, source: str = "") -> Marked:
     """
     region = theirs.template.mask
     mask = ours.mask if region is None else (region if ours.mask is None else ours.mask & region)
-    kept = _within(ours.minutiae, region)
     t = theirs.template.minutiae
-    if len(kept) and len(t):
-        apart = np.hypot(kept.x[:, None] - t.x[None, :], kept.y[:, None] - t.y[None, :]).min(axis=1)
-        kept = kept.take(apart > NEAR_PX)
+    kept, weak = (_apart(_within(m, region), t) for m in (ours.minutiae, ours.weak))
     columns = (np.concatenate(pair) for pair in zip(_columns(t), _columns(kept), strict=True))
-    template = replace(
-        ours, minutiae=Minutiae(*columns), mask=mask, weak=_within(ours.weak, region), source=source or ours.source
-    )
+    template = replace(ours, minutiae=Minutiae(*columns), mask=mask, weak=weak, source=source or ours.source)
     examiner = np.arange(len(t) + len(kept)) < len(t)
     return Marked(template, examiner, theirs.notices)
 
 
 def _columns(m: Minutiae) -> tuple[NDArray[Any], ...]:
     return m.x, m.y, m.direction, m.kind, m.quality
+
+
+def _apart(m: Minutiae, others: Minutiae) -> Minutiae:
+    """Those farther than NEAR_PX from all of the others."""
+    if not len(m) or not len(others):
+        return m
+    gap = np.hypot(m.x[:, None] - others.x[None, :], m.y[:, None] - others.y[None, :]).min(axis=1)
+    return m.take(gap > NEAR_PX)
 
 
 def _within(m: Minutiae, region: Mask | None) -> Minutiae:

@@ -37,7 +37,7 @@ LISTED = 20
 class Candidate:
     """One line of a candidate list.
 
-    pairs : (P, 2) int32, rows of the latent's and of this print's minutiae
+    pairs : (P, 2) int32, rows of ``every`` of the latent's and of this print's template
     rotation : rad, latent to print, counter-clockwise
     person : all subjects of the person whose print it is, linked ones too; empty where it has no subject
     """
@@ -93,7 +93,12 @@ class Search:
 
     def examiner_pairs(self, candidate: Candidate) -> int:
         """How many of a candidate's pairs rest on minutiae that an examiner marked in the latent."""
-        return int(self.examiner[candidate.pairs[:, 0]].sum()) if len(self.examiner) else 0
+        return int(np.isin(candidate.pairs[:, 0], np.flatnonzero(self.examiner)).sum())
+
+    def doubtful(self, candidate: Candidate) -> NDArray[np.bool_]:
+        """(P,) which of a candidate's pairs rest on a weak minutia, on either side."""
+        sure = len(self.template.minutiae), len(candidate.template.minutiae)
+        return np.asarray((candidate.pairs >= sure).any(axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fpipe.core.conventions import wrap_direction
-from fpipe.core.types import Minutiae, Template
+from fpipe.core.types import Comparison, Minutiae, Template
 from fpipe.descriptors.cylinders import Cylinders
 from fpipe.match.growth import Growth, Prepared
 from fpipe.match.votes import Votes
@@ -114,6 +116,41 @@ def test_a_thousand_minutiae_are_bounded() -> None:
     )
     assert len(prepared(crowd).x) <= MATCH.most_minutiae
     assert MATCH.compare(prepared(crowd), prepared(many)).score < 3
+
+
+def doubted(m: Minutiae, rows: slice, quality: int) -> Minutiae:
+    """The same with another quality in these rows."""
+    changed = m.quality.copy()
+    changed[rows] = quality
+    return replace(m, quality=changed)
+
+
+def test_weak_minutiae_join_the_pairs_and_count_little() -> None:
+    m = drawn(6)
+    few, rest = m.take(np.arange(12)), m.take(np.arange(12, 40))
+    mate = prepared(moved(m, 0.2, 4, 6, 1))
+
+    def found(quality: int) -> Comparison:
+        template = Template(few, 700, 700, weak=doubted(rest, slice(None), quality))
+        return MATCH.compare(MATCH.prepare(template, DESCRIBE(template)), mate)
+
+    left_out, weak, weaker = found(MATCH.weak_from - 1), found(29), found(MATCH.weak_from)
+    assert left_out.pairs.max() < 40
+    assert left_out.pairs[:, 0].max() < 12 <= weak.pairs[:, 0].max()
+    assert all(a == b for a, b in weak.pairs if a >= 12)  # rows of ``every``: the minutiae, then the weak ones
+    assert left_out.score < weaker.score < weak.score < MATCH.compare(prepared(m), mate).score
+
+
+def test_a_doubtful_minutia_without_a_partner_costs_less() -> None:
+    m, mate = drawn(8), prepared(moved(drawn(8), 0.1, 3, 3, 1).take(np.arange(0, 40, 2)))
+    sure = MATCH.compare(prepared(m), mate).score
+    assert MATCH.compare(prepared(doubted(m, slice(1, None, 2), 20)), mate).score > sure + 1
+
+
+def test_qualities_on_another_scale_and_none_at_all_count_alike() -> None:
+    m, mate = drawn(10), prepared(moved(drawn(10), 0.1, 3, 3, 1))
+    scores = [MATCH.compare(prepared(doubted(m, slice(None), quality)), mate).score for quality in (80, 8, 1, 0)]
+    assert len(set(scores)) == 1
 
 
 def test_half_a_turn_costs_what_it_says() -> None:

@@ -197,6 +197,23 @@ def test_marks_stand_where_the_minutiae_are(tmp_path: Path) -> None:
     assert sorted((float(x), float(y)) for x, y in places) == pytest.approx(np.array(expected), abs=0.051)
 
 
+def test_pairs_on_weak_minutiae_are_shown_as_doubted(tmp_path: Path) -> None:
+    """Numbered like the others, marked in the table, counted; weak minutiae without a partner are not drawn."""
+    found = search(candidates=(candidate(1, 31.25, 12),))
+    latent = replace(found.template, weak=template(5, 4, found.template.width, found.template.height).minutiae)
+    pairs = found.candidates[0].pairs.copy()
+    pairs[:2, 0] = (23, 25)  # the first and the third weak one
+    html = written(replace(found, template=latent, candidates=(replace(found.candidates[0], pairs=pairs),)), tmp_path)
+    chart = re.findall(r"<svg viewBox.*?</svg>", html.split('class="chart"')[1], re.S)[0]
+    numbers = [int(n) for n in re.findall(r'<text class="label" transform[^>]*>(\d+)<', chart)]
+    assert sorted(numbers) == list(range(1, 13))
+    assert chart.count('class="unpaired"') == 23 - 10
+    assert len(re.findall(r"<td><b>[12]</b>\?</td>", html)) == html.count("</b>?</td>") == 2
+    text = Reader(html).text
+    assert "2 of the pairs on minutiae beside these, which the program doubts" in text
+    assert "doubts" not in Reader(written(search(), tmp_path)).text
+
+
 def test_an_examiners_minutiae_are_told_apart(tmp_path: Path) -> None:
     """On the latent alone, in the table of pairs, in the counts; and a report without any says nothing of them."""
     examiner = np.arange(23) < 4

@@ -78,11 +78,19 @@ def test_both_keeps_the_examiners_and_ours_apart() -> None:
     region = np.ones((12, 10), bool)
     region[10:] = False
     found = merged(
-        Template(minutiae(ours, 50), 120, 140, np.ones((12, 10), bool), source="ours"),
+        Template(
+            minutiae(ours, 50),
+            120,
+            140,
+            np.ones((12, 10), bool),
+            source="ours",
+            weak=minutiae(ours - np.float32(1), 20),
+        ),
         Marked(Template(minutiae(theirs, 100), 120, 140, region), np.ones(1, bool)),
     )
     m = found.template.minutiae
     assert list(zip(m.x.tolist(), m.y.tolist(), strict=True)) == [(30, 40), (60, 100)]
+    assert found.template.weak.x.tolist() == [59]
     assert found.examiner.tolist() == [True, False]
     assert found.template.mask is not None
     assert np.array_equal(found.template.mask, region)

@@ -66,7 +66,7 @@ class Network(Params):
     """
 
     weights: str = "reader.onnx"
-    sha256: str = "8a78c94100d25a43c28a1d1f4f4128b3568b6aaaeb229dae8fd16312422663e2"
+    sha256: str = "c7d7ca269587d6959fdde2833b3428c5c6178dae45310aca19e26c2681c2ed4f"
     least: float = 0.5
     clear: float = 0.6
     clear_px: int = 25

@@ -130,9 +130,8 @@ def test_workers_are_gone_before_the_gallery_they_search(monkeypatch: pytest.Mon
             raise KeyboardInterrupt
 
     monkeypatch.setattr(protocols, "spread", spread)
-    with pytest.raises(KeyboardInterrupt) as kept:  # whose trace would keep the generator
+    with pytest.raises(KeyboardInterrupt):
         protocols.search_candidates(run, ["a"], ["a"], 1, 2, interrupted)
-    assert kept.tb is not None
     assert there == [True]
 
 

@@ -30,8 +30,13 @@ class Comparer:
 
     @property
     def digest(self) -> str:
-        """Comparison digest: descriptor and template layout.  What a gallery stores depends on these alone."""
+        """What a gallery stores depends on these alone: descriptor and template layout."""
         return digest([self.cylinders.describe(), blob.VERSION])
+
+    @property
+    def score_digest(self) -> str:
+        """What a candidate list and its scores depend on: scores of different ones can't be compared."""
+        return digest([stage.describe() for stage in (self.cylinders, self.votes, self.growth)])
 
     def describe(self, template: Template) -> Descriptors:
         """The descriptors that the index keeps."""

@@ -189,7 +189,7 @@ class Searcher:
             ppi_origin=reading.picture.ppi_origin,
             preset=preset.name,
             extraction_digest=reading.method or preset.extraction_digest,
-            comparison_digest=self.comparer.digest,
+            comparison_digest=self.comparer.score_digest,
             seconds=seconds,
             prints_searched=len(meant.ids),
             prints_compared=len(ids),

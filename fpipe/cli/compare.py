@@ -35,8 +35,9 @@ def command(
     if as_json:
         print_json(as_document(found, probe, gallery))
         return
-    pairs = len(found.comparison.pairs)
+    doubtful = int(found.comparison.doubtful.sum())
     say(
-        f"score {found.comparison.score:.2f}, {pairs} paired minutiae "
+        f"score {found.comparison.score:.2f}, {len(found.comparison.pairs) - doubtful} paired minutiae "
         f"of {len(found.probe.minutiae)} and {len(found.gallery.minutiae)}"
+        + (f", and {doubtful} pairs with doubtful ones" if doubtful else "")
     )

@@ -67,6 +67,6 @@ def _print_text(demo: Demo, enrolled: int, reports: list[Path]) -> None:
         click.echo(f"{'rank':>5} {'score':>8} {'pairs':>6}  print")
         for c in found.candidates[:5]:
             mark = "  <- a mate" if mate == (c.record.subject, c.record.finger) else ""
-            click.echo(f"{c.rank:>5} {c.score:>8.2f} {len(c.pairs):>6}  {Path(c.record.print).name}{mark}")
+            click.echo(f"{c.rank:>5} {c.score:>8.2f} {c.sure_pairs:>6}  {Path(c.record.print).name}{mark}")
         click.echo(f"      report: {report}")
     click.echo("\nA candidate is not an identification: an examiner decides.")

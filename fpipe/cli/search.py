@@ -187,7 +187,7 @@ def _print_csv(done: list[Search]) -> None:
                 c.record.subject or "",
                 c.record.finger or "",
                 f"{c.score:.4f}",
-                len(c.pairs),
+                c.sure_pairs,
             ]
             writer.writerow(row)
     click.echo(out.getvalue(), nl=False)
@@ -204,7 +204,7 @@ def _print_text(done: list[Search]) -> None:
         click.echo(f"{'rank':>5} {'score':>8} {'pairs':>6}  print")
         for c in found.candidates:
             who = " ".join(part for part in (" = ".join(c.person), c.record.finger) if part)
-            say(f"{c.rank:>5} {c.score:>8.2f} {len(c.pairs):>6}  {c.record.print}{f'  ({who})' if who else ''}")
+            say(f"{c.rank:>5} {c.score:>8.2f} {c.sure_pairs:>6}  {c.record.print}{f'  ({who})' if who else ''}")
     click.echo("A candidate is not an identification: an examiner decides.")
 
 

@@ -182,9 +182,11 @@ class Comparison:
 
     score : higher is more alike; 0 where nothing agrees
     pairs : (P, 2) int32, rows of the probe's and of the gallery print's ``every``, in the order they were found
+    doubtful : (P,) bool, the pairs with a weak minutia in them
     rotation : rad, probe to gallery, counter-clockwise as seen on the screen
     """
 
     score: float
     pairs: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    doubtful: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     rotation: float = 0.0

@@ -83,7 +83,8 @@ class Growth(Params):
         """Score, paired minutiae (rows of ``every``) in the order of growth, rotation of probe to gallery."""
         score, rotation, pairs = kernels.compare(probe, gallery, self._rules())
         rows = np.stack([probe.minutia[pairs[:, 0]], gallery.minutia[pairs[:, 1]]], axis=1)
-        return Comparison(score=float(np.float32(score)), pairs=rows.astype(np.int32), rotation=float(rotation))
+        doubtful = probe.weak[pairs[:, 0]] | gallery.weak[pairs[:, 1]]
+        return Comparison(float(np.float32(score)), rows.astype(np.int32), doubtful, float(rotation))
 
     def scores(self, probe: Prepared, gallery: Sequence[Prepared]) -> NDArray[np.float32]:
         """(G,) float32: the scores of one probe with many prints, the same as ``compare`` gives."""

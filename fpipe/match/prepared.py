@@ -17,7 +17,7 @@ class Prepared(NamedTuple):
 
     x, y, direction, cos, sin, kind : (N,), the minutiae that take part, px, rad
     weight : (N,) float32, 0..1, how much each counts
-    minutia : (N,) int32, their rows in the template's ``every``
+    minutia : (N,) int32, their rows in the template's ``every``; weak : (N,) bool, the weak ones
     distance : (N, N) float32, px
     bearing : (N, N) float32, rad, [-pi, pi]: where column's minutia lies, seen from row's and its direction
     described : (D,) int32, rows of these minutiae that have a descriptor
@@ -33,6 +33,7 @@ class Prepared(NamedTuple):
     kind: NDArray[np.uint8]
     weight: NDArray[np.float32]
     minutia: NDArray[np.int32]
+    weak: NDArray[np.bool_]
     distance: NDArray[np.float32]
     bearing: NDArray[np.float32]
     described: NDArray[np.int32]
@@ -71,6 +72,7 @@ def prepare(template: Template, descriptors: Descriptors, part: Part) -> Prepare
         kind=m.kind.astype(np.uint8),
         weight=_weight(quality, template.minutiae.quality, part.sure_from),
         minutia=rows.astype(np.int32),
+        weak=weak[rows],
         distance=np.hypot(dx, dy).astype(np.float32),
         bearing=bearing.astype(np.float32),
         described=np.searchsorted(rows, descriptors.minutia[kept]).astype(np.int32),

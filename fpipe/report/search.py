@@ -58,11 +58,6 @@ class Chart:
     turn: str
     missing: str
 
-    @property
-    def doubtful(self) -> int:
-        """How many pairs are."""
-        return sum(pair.doubtful for pair in self.pairs)
-
 
 def write_search_report(
     search: Search,
@@ -170,9 +165,7 @@ def _chart(
                 examiner=bool(search.examiner[a]) if a < len(search.examiner) else False,
                 doubtful=bool(doubtful),
             )
-            for number, ((a, b), doubtful) in enumerate(
-                zip(candidate.pairs, search.doubtful(candidate), strict=True), 1
-            )
+            for number, ((a, b), doubtful) in enumerate(zip(candidate.pairs, candidate.doubtful, strict=True), 1)
         ),
         turn=_turn(candidate.rotation),
         missing=missing,

@@ -47,8 +47,15 @@ def as_document(found: Compared, probe: Path, gallery: Path) -> dict[str, object
         "rotation_degrees": round(float(np.rad2deg(found.comparison.rotation)), 1),
         "minutiae": {"probe": len(found.probe.minutiae), "gallery": len(found.gallery.minutiae)},
         "pairs": [
-            {"number": number, "probe": _point(found.probe, int(a)), "gallery": _point(found.gallery, int(b))}
-            for number, (a, b) in enumerate(found.comparison.pairs, 1)
+            {
+                "number": number,
+                "probe": _point(found.probe, int(a)),
+                "gallery": _point(found.gallery, int(b)),
+                "doubtful": bool(doubtful),
+            }
+            for number, ((a, b), doubtful) in enumerate(
+                zip(found.comparison.pairs, found.comparison.doubtful, strict=True), 1
+            )
         ],
     }
 

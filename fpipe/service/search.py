@@ -38,6 +38,7 @@ class Candidate:
     """One line of a candidate list.
 
     pairs : (P, 2) int32, rows of ``every`` of the latent's and of this print's template
+    doubtful : (P,) bool, the pairs with a weak minutia in them
     rotation : rad, latent to print, counter-clockwise
     person : all subjects of the person whose print it is, linked ones too; empty where it has no subject
     """
@@ -46,9 +47,15 @@ class Candidate:
     record: PrintRecord
     score: float
     pairs: NDArray[np.int32]
+    doubtful: NDArray[np.bool_]
     rotation: float
     template: Template
     person: tuple[str, ...] = ()
+
+    @property
+    def sure_pairs(self) -> int:
+        """How many pairs are of minutiae that count as such, the figure that lists show."""
+        return int((~self.doubtful).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +100,8 @@ class Search:
 
     def examiner_pairs(self, candidate: Candidate) -> int:
         """How many of a candidate's pairs rest on minutiae that an examiner marked in the latent."""
-        return int(np.isin(candidate.pairs[:, 0], np.flatnonzero(self.examiner)).sum())
-
-    def doubtful(self, candidate: Candidate) -> NDArray[np.bool_]:
-        """(P,) which of a candidate's pairs rest on a weak minutia, on either side."""
-        sure = len(self.template.minutiae), len(candidate.template.minutiae)
-        return np.asarray((candidate.pairs >= sure).any(axis=1))
+        whose = np.isin(candidate.pairs[:, 0], np.flatnonzero(self.examiner))
+        return int((whose & ~candidate.doubtful).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,6 +227,7 @@ class Searcher:
                     record=held.record,
                     score=float(score),
                     pairs=found.pairs,
+                    doubtful=found.doubtful,
                     rotation=found.rotation,
                     template=held.template,
                     person=_person(held.record.subject, persons),
@@ -313,7 +317,8 @@ def candidate_document(candidate: Candidate) -> dict[str, object]:
         "finger": record.finger,
         "kind": record.kind,
         "score": round(candidate.score, 4),
-        "pairs": len(candidate.pairs),
+        "pairs": candidate.sure_pairs,
+        "doubtful_pairs": len(candidate.pairs) - candidate.sure_pairs,
         "sha256": record.sha256,
         "part": record.part,
         "fields": dict(record.fields),

@@ -138,6 +138,8 @@ def test_weak_minutiae_join_the_pairs_and_count_little() -> None:
     assert left_out.pairs.max() < 40
     assert left_out.pairs[:, 0].max() < 12 <= weak.pairs[:, 0].max()
     assert all(a == b for a, b in weak.pairs if a >= 12)  # rows of ``every``: the minutiae, then the weak ones
+    assert weak.doubtful.tolist() == (weak.pairs[:, 0] >= 12).tolist()
+    assert not left_out.doubtful.any()
     assert left_out.score < weaker.score < weak.score < MATCH.compare(prepared(m), mate).score
 
 

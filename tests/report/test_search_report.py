@@ -71,7 +71,7 @@ def candidate(rank: int, score: float, pairs: int, **facts: Any) -> Candidate:
         path=None,
     )
     rows = np.column_stack([np.arange(pairs), np.arange(pairs)[::-1] + 2]).astype(np.int32).reshape(-1, 2)
-    return Candidate(rank, record, score, rows, -0.2, template(rank, 30, 360, 420))
+    return Candidate(rank, record, score, rows, np.zeros(pairs, np.bool_), -0.2, template(rank, 30, 360, 420))
 
 
 def search(**facts: Any) -> Search:
@@ -203,14 +203,15 @@ def test_pairs_on_weak_minutiae_are_shown_as_doubted(tmp_path: Path) -> None:
     latent = replace(found.template, weak=template(5, 4, found.template.width, found.template.height).minutiae)
     pairs = found.candidates[0].pairs.copy()
     pairs[:2, 0] = (23, 25)  # the first and the third weak one
-    html = written(replace(found, template=latent, candidates=(replace(found.candidates[0], pairs=pairs),)), tmp_path)
+    doubted = replace(found.candidates[0], pairs=pairs, doubtful=np.arange(12) < 2)
+    html = written(replace(found, template=latent, candidates=(doubted,)), tmp_path)
     chart = re.findall(r"<svg viewBox.*?</svg>", html.split('class="chart"')[1], re.S)[0]
     numbers = [int(n) for n in re.findall(r'<text class="label" transform[^>]*>(\d+)<', chart)]
     assert sorted(numbers) == list(range(1, 13))
     assert chart.count('class="unpaired"') == 23 - 10
     assert len(re.findall(r"<td><b>[12]</b>\?</td>", html)) == html.count("</b>?</td>") == 2
     text = Reader(html).text
-    assert "2 of the pairs on minutiae beside these, which the program doubts" in text
+    assert "31.25; 10 of the latent's 23 with the print's 30, and 2 more on minutiae that the program doubts" in text
     assert "doubts" not in Reader(written(search(), tmp_path)).text
 
 

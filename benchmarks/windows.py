@@ -13,19 +13,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from accuracy import SETS, run
 
 from fpipe.core.types import GrayImage
 from fpipe.formats.reading import read_picture
 from fpipe.formats.resample import to_500_ppi
-
-SETS = ("crossmatch", "fvc2000_db1", "fvc2002_db1", "fvc2002_db3", "fvc2004_db1", "fvc2004_db2")
 
 
 def window(image: GrayImage, side: int, seed: int) -> GrayImage:
@@ -69,10 +67,6 @@ def _table(path: Path, rows: list[tuple[str, ...]]) -> Path:
     return path
 
 
-def _run(*command: object) -> str:
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True).stdout
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
@@ -86,9 +80,9 @@ def main() -> None:
     for name, pairs in lay_out(args.shared / "data", prints, args.side).items():
         out = args.out / name
         options = ("--data", prints, "--pairs", pairs, "--out", out, "--cache", args.out / "cache", "--jobs", args.jobs)
-        _run(fpipe, "evaluate", "verify", *options)
+        run(fpipe, "evaluate", "verify", *options)
         scored = ("verify", out / "scores.csv", prints / "labels.csv", "--json")
-        found = json.loads(_run(sys.executable, args.shared / "bench" / "score.py", *scored))
+        found = json.loads(run(sys.executable, args.shared / "bench" / "score.py", *scored))
         rates.append([found[key] for key in ("eer", "fnmr_at_fmr_1", "fnmr_at_fmr_0.1")])
         _say(name, rates[-1])
     _say("mean", np.mean(rates, axis=0))

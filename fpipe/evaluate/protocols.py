@@ -296,7 +296,8 @@ def _finish(out: Path, run: Run, rows: Rows, document: dict[str, Any]) -> dict[s
         "comparisons": len(rows),
         "unusable": run.unusable,
         "seconds": {name: round(value, 3) for name, value in run.seconds.items()},
-        "comparison_digest": comparer().score_digest,
+        "comparison_digest": comparer().digest,
+        "score_digest": comparer().score_digest,
     }
     write_atomic(out / "metrics.json", (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
     return document

@@ -83,8 +83,11 @@ def prepare(template: Template, descriptors: Descriptors, part: Part) -> Prepare
 
 
 def _weight(quality: NDArray[np.int64], strong: NDArray[np.uint8], sure_from: int) -> NDArray[np.float32]:
-    """1 without a quality, and from ``sure_from`` or the print's own upper quartile on: other extractors' qualities are
-    on other scales, and a print whose minutiae are all poor is compared by the best it has."""
+    """(N,) 0..1: 1 without a quality, and from ``sure_from`` or the strong ones' upper quartile on, all in percent.
+
+    Other extractors' qualities are on other scales, and a print whose minutiae are all poor is compared by the best it
+    has.
+    """
     known = strong[strong > 0]
     whole = min(float(sure_from), float(np.quantile(known, 0.75))) if len(known) else float(sure_from)
     return np.where(quality > 0, np.minimum(quality / whole, 1), 1).astype(np.float32)

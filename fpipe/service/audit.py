@@ -167,6 +167,7 @@ def note_search(gallery: Gallery, search: Search, **facts: Any) -> str | None:
         preset=search.preset,
         extraction_digest=search.extraction_digest,
         comparison_digest=search.comparison_digest,
+        score_digest=search.score_digest,
         gallery_extraction_digests=search.gallery_digests,
         prints_searched=search.prints_searched,
         prints_compared=search.prints_compared,

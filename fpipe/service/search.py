@@ -79,6 +79,7 @@ class Search:
     preset: str
     extraction_digest: str
     comparison_digest: str
+    score_digest: str
     seconds: dict[str, float]
     prints_searched: int
     prints_compared: int
@@ -192,7 +193,8 @@ class Searcher:
             ppi_origin=reading.picture.ppi_origin,
             preset=preset.name,
             extraction_digest=reading.method or preset.extraction_digest,
-            comparison_digest=self.comparer.score_digest,
+            comparison_digest=self.comparer.digest,
+            score_digest=self.comparer.score_digest,
             seconds=seconds,
             prints_searched=len(meant.ids),
             prints_compared=len(ids),
@@ -335,6 +337,7 @@ def as_document(search: Search) -> dict[str, object]:
         "preset": search.preset,
         "extraction_digest": search.extraction_digest,
         "comparison_digest": search.comparison_digest,
+        "score_digest": search.score_digest,
         "gallery_extraction_digests": search.gallery_digests,
         "minutiae": len(search.template.minutiae),
         "use": search.use,

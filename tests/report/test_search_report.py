@@ -85,6 +85,7 @@ def search(**facts: Any) -> Search:
         "preset": "latent",
         "extraction_digest": "aaaabbbbccccdddd",
         "comparison_digest": "1111222233334444",
+        "score_digest": "5555666677778888",
         "seconds": {"read": 0.1, "extract": 0.2, "search": 0.3},
         "prints_searched": 5309,
         "prints_compared": 207,
@@ -153,7 +154,8 @@ def test_every_fact_of_the_search_is_in_the_report(tmp_path: Path) -> None:
     found = search()
     text = Reader(written(found, tmp_path)).text
     for fact in (
-        found.latent, found.sha256, found.preset, found.extraction_digest, found.comparison_digest, "5309", "207", "23",
+        found.latent, found.sha256, found.preset, found.extraction_digest, found.comparison_digest, found.score_digest,
+        "5309", "207", "23",
         "/g/city", "2026-03-01 12:30:05 UTC", "fpipe 9.8.7", "numpy 2.3.4", "two methods were mixed",
         "500 ppi, stated in the file", "360 × 420 px",
         "A candidate is not an identification",

@@ -19,7 +19,10 @@ Shell completion: `eval "$(_FPIPE_COMPLETE=bash_source fpipe)"` in `~/.bashrc` (
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    root = click.Context(main, info_name="fpipe", max_content_width=100, terminal_width=100)
+    # With the program's own settings: click keeps a command's help option once it was asked for, so that a context
+    # without them would say `--help` or `-h, --help` by what ran before in this process.
+    settings = {**main.context_settings, "terminal_width": 100}
+    root = click.Context(main, info_name="fpipe", **settings)
     parts = [HEAD, _section(main, root)]
     for name in COMMANDS:
         parts.extend(_sections(main.get_command(root, name), root, name))

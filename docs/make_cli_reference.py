@@ -1,7 +1,14 @@
-"""Write docs/cli.md from the commands themselves; a test holds the two together."""
+"""Write docs/cli.md, or the file that is named, from the commands themselves; a test holds the two together.
+
+    python docs/make_cli_reference.py [FILE]
+
+A process of its own: click keeps a command's help option from when it was first asked for, so that the reference would
+hang on which commands had run before, and how.
+"""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -19,8 +26,6 @@ Shell completion: `eval "$(_FPIPE_COMPLETE=bash_source fpipe)"` in `~/.bashrc` (
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    # With the program's own settings: click keeps a command's help option once it was asked for, so that a context
-    # without them would say `--help` or `-h, --help` by what ran before in this process.
     settings = {**main.context_settings, "terminal_width": 100}
     root = click.Context(main, info_name="fpipe", **settings)
     parts = [HEAD, _section(main, root)]
@@ -44,4 +49,5 @@ def _section(command: click.Command, context: click.Context) -> str:
 
 
 if __name__ == "__main__":
-    (Path(__file__).parent / "cli.md").write_text(reference(), encoding="utf-8")
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("cli.md")
+    out.write_text(reference(), encoding="utf-8")

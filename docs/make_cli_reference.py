@@ -3,7 +3,7 @@
     python docs/make_cli_reference.py [FILE]
 
 A process of its own: click keeps a command's help option from when it was first asked for, so that the reference would
-hang on which commands had run before, and how.
+depend on which commands had run before, and how.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ Shell completion: `eval "$(_FPIPE_COMPLETE=bash_source fpipe)"` in `~/.bashrc` (
 
 def reference() -> str:
     """The whole reference as Markdown."""
-    settings = {**main.context_settings, "terminal_width": 100}
-    root = click.Context(main, info_name="fpipe", **settings)
+    root = click.Context(main, info_name="fpipe", terminal_width=100, **main.context_settings)
     parts = [HEAD, _section(main, root)]
     for name in COMMANDS:
         parts.extend(_sections(main.get_command(root, name), root, name))
@@ -36,7 +35,7 @@ def reference() -> str:
 
 def _sections(command: click.Command | None, parent: click.Context, name: str) -> list[str]:
     assert command is not None
-    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, terminal_width=100)
+    context = click.Context(command, info_name=name, parent=parent)  # width and help option are the parent's
     parts = [_section(command, context)]
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
